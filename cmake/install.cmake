@@ -1,0 +1,9 @@
+# Where a package would put things: the binary finds share/tidegate beside it.
+install(TARGETS tidegate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(CODE "file(CREATE_LINK tidegate \
+  \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/connect-standalone\" SYMBOLIC)")
+install(DIRECTORY lua connectors config
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/tidegate
+  PATTERN "*_spec.lua" EXCLUDE)
+install(FILES README.md LICENSE CHANGELOG.md
+  DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,0 +1,30 @@
+# Flags that every target of the project gets.
+add_library(tg_options INTERFACE)
+target_include_directories(tg_options INTERFACE ${CMAKE_SOURCE_DIR}/core)
+target_compile_definitions(tg_options INTERFACE
+  _GNU_SOURCE TG_VERSION="${PROJECT_VERSION}")
+target_compile_options(tg_options INTERFACE
+  -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wformat=2
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes;-Wmissing-prototypes>
+  -fno-strict-aliasing -fno-omit-frame-pointer -fvisibility=hidden
+  $<$<BOOL:${TG_WERROR}>:-Werror>)
+if(TG_POISON)
+  target_compile_definitions(tg_options INTERFACE TG_POISON=1)
+endif()
+if(TG_SANITIZE)
+  target_compile_options(tg_options INTERFACE
+    -fsanitize=${TG_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(tg_options INTERFACE -fsanitize=${TG_SANITIZE})
+endif()
+
+# tg_module(NAME DEPENDS ...): a static library from one folder of core.
+function(tg_module name)
+  cmake_parse_arguments(M "" "" "DEPENDS;SOURCES" ${ARGN})
+  if(NOT M_SOURCES)
+    file(GLOB M_SOURCES CONFIGURE_DEPENDS
+      ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.c
+      ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  endif()
+  add_library(tg_${name} STATIC ${M_SOURCES})
+  target_link_libraries(tg_${name} PUBLIC tg_options ${M_DEPENDS})
+endfunction()

@@ -1,0 +1,48 @@
+/*
+ * Batches and records, as the C side uses them (Lua's part is in
+ * ffi/tidegate.h). One batch is one poll: an arena, an array of records, and
+ * references to foreign memory (Kafka messages, file buffers) that are let go
+ * when the batch is reset. One owner at any time; the owner's thread only.
+ */
+#ifndef TG_DATA_BATCH_H
+#define TG_DATA_BATCH_H
+#include "base/err.h"
+#include "base/mem.h"
+#include "ffi/tidegate.h"
+
+/* limit: most arena bytes (0: none). Never NULL. */
+tg_batch *tg_batch_new(uint32_t max_records, size_t limit);
+void tg_batch_free(tg_batch *batch);
+/* Empties it for the next poll: drops references, recycles the arena, takes a
+ * new serial (views kept by scripts become errors). */
+void tg_batch_reset(tg_batch *batch);
+/* fn(arg) is called at reset or free, newest first. */
+void tg_batch_on_release(tg_batch *batch, void (*fn)(void *), void *arg);
+
+/* After a stage: puts split records behind their origin, in order. Dropped and
+ * rejected records stay in items with their verdict; the chain skips them and
+ * the offset tracker counts them. */
+void tg_batch_settle(tg_batch *batch);
+
+/*
+ * Undo of a user stage. tg_batch_begin starts a stage: the first write to a
+ * node, cell or record saves what it was (its pre-image) in the arena.
+ * tg_batch_undo puts everything back, drops the records that were split off
+ * since, and leaves the stage open for the re-run; tg_batch_commit ends it.
+ */
+void tg_batch_begin(tg_batch *batch);
+void tg_batch_undo(tg_batch *batch);
+void tg_batch_commit(tg_batch *batch);
+
+/* Sets a cell to bytes that conv can decode (NULL: null). Borrowed: they must
+ * live as long as the batch. Clean. */
+void tg_cell_set_raw(tg_cell *cell, const tg_converter *conv, const char *p,
+                     int32_t len);
+/* Sets a cell to a string value without copying. */
+void tg_cell_set_text(tg_cell *cell, const char *p, uint32_t len);
+
+/* Rejects a record with a formatted reason (arena). */
+void tg_record_reject(tg_record *rec, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * What supervisor and child say to each other over the socketpair (framed JSON,
+ * base/frame.h). Every message has "op". Unknown ops are ignored with a
+ * warning.
+ *
+ * Child is started as `tidegate task` with fd 3 the socket and fd 4 the shared
+ * page (absent for plan and broker). It never inherits other descriptors, dies
+ * with its parent (PR_SET_PDEATHSIG and end of file on fd 3), and ignores
+ * SIGINT (the supervisor stops it).
+ *
+ * supervisor -> child
+ *   plan    {worker, name, config}             validate and split; then exit
+ *   start   {worker, name, id, config, task, kind, offsets, embedded, paused}
+ *           worker: worker properties; config: connector config (expanded);
+ *           task: one of the plan's task configs; kind "source"|"sink";
+ *           offsets: source: [[partition, offset], ...];
+ *           embedded: null, or {"bootstrap": "...", "window": bytes,
+ *           "max_records": n, "assign": [["t",0],...]} (assign: sinks)
+ *   pause, resume {}                           answered by status
+ *   stop    {timeout_ms}                       flush, commit, exit 0
+ *   commit  {}                                 report committable offsets now
+ *   released {topic, partition, offset}        embedded: every local sink group
+ *           has committed up to offset (exclusive); -1: topic has no sink
+ *   log     {level}
+ *   topic.ok {topic, error?}                   answer to topic
+ *
+ * child -> supervisor
+ *   planned {kind, class, version, tasks:[...], errors:[{key,value,message}],
+ *            warnings:[...], error?: {text, trace}}
+ *   status  {state: "RUNNING"|"PAUSED"|"FAILED"|"STOPPED", trace?, retriable?,
+ *            version?}   trace: first line is one sentence
+ *   offsets {offsets: [[partition, offset], ...]}  source: safe to store; null
+ *           offset removes. A partition appears once, newest offset.
+ *   sunk    {offsets: [[topic, partition, offset], ...]}  sink: committed
+ *   writes  {topic}                            embedded: source will produce to
+ *           this topic: create it, answer topic.ok, and start releasing
+ *   topics  {topics: [...]}                    active topics (KIP-558)
+ *
+ * broker (child `tidegate broker`): topic {topic, partitions} -> topic.ok;
+ *   it first sends up {bootstrap}.
+ */
+#ifndef TG_TASK_PROTOCOL_H
+#define TG_TASK_PROTOCOL_H
+
+enum { TG_FD_SOCKET = 3, TG_FD_PAGE = 4 };
+
+#endif
