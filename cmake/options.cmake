@@ -25,6 +25,10 @@ function(tg_module name)
       ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.c
       ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
   endif()
-  add_library(tg_${name} STATIC ${M_SOURCES})
+  # A folder that holds only headers so far still is a library.
+  set(anchor ${CMAKE_BINARY_DIR}/generated/anchor_${name}.c)
+  file(CONFIGURE OUTPUT ${anchor}
+    CONTENT "extern int tg__anchor_@name@;\nint tg__anchor_@name@;\n" @ONLY)
+  add_library(tg_${name} STATIC ${anchor} ${M_SOURCES})
   target_link_libraries(tg_${name} PUBLIC tg_options ${M_DEPENDS})
 endfunction()
