@@ -5,6 +5,7 @@
  */
 #ifndef TG_CONVERT_JSON_H
 #define TG_CONVERT_JSON_H
+#include "base/number.h"
 #include "convert/converter.h"
 
 /* Decodes exactly one value from p[0..len) (white space around it allowed) into
@@ -17,13 +18,5 @@ int tg_json_decode(tg_batch *batch, tg_cell *cell, tg_site *site, const char *p,
 int tg_json_encode(tg_buf *out, const tg_value *v, tg_err *err);
 /* Appends s as a JSON string with quotes. */
 void tg_json_string(tg_buf *out, const char *s, size_t len);
-
-/* Shortest text that reads back as d, in Java's notation (1.0, 1.0E10, 1.0E-7);
- * at most 32 bytes; returns the length. Not for NaN and infinities. */
-int tg_double_text(char *out, double d);
-int tg_float_text(char *out, float f);
-/* Parses JSON number text exactly rounded; locale-independent. */
-double tg_double_parse(const char *p, size_t len);
-int tg_int64_text(char *out, int64_t i); /* at most 20 bytes */
 
 #endif
