@@ -17,6 +17,15 @@ json_t *tg_properties_parse(const char *text, size_t len, const char *name,
                             tg_err *err);
 json_t *tg_properties_load(const char *path, tg_err *err);
 
+/* JSON text as configurations hold it: numbers come as strings with the text
+ * they were written with (1.10 stays "1.10"; any size), everything else as
+ * jansson reads it. Syntax errors name "name:line:column". New or NULL. */
+json_t *tg_config_json_parse(const char *text, size_t len, const char *name,
+                             tg_err *err);
+/* Flat object of scalars -> new object of strings. A null value, an array or an
+ * object is an error that names the key: TG_ERR_CONFIG. */
+json_t *tg_config_strings(const json_t *object, tg_err *err);
+
 /* A connector file as ConnectStandalone accepts it (connect-config section 4):
  * flat JSON object with "name", {"name","config","initial_state"} or
  * properties with name. Returns a new {"name","config","initial_state"?} with

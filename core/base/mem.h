@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Exit status of a process that the system refused memory. */
+enum { TG_EXIT_MEMORY = 12 };
+
 void *tg_alloc(size_t n);  /* never NULL; not cleared */
 void *tg_calloc(size_t n); /* never NULL; zeroed */
 void *tg_realloc(void *p, size_t n);
@@ -54,18 +57,24 @@ void tg_arena_init(tg_arena *a, size_t limit);
 void tg_arena_fini(tg_arena *a);
 /* Keeps one chunk of ordinary size for reuse, returns the rest. */
 void tg_arena_reset(tg_arena *a);
-/* NULL only when the limit is reached. */
+/* tg_arena_alloc gives NULL only when the limit is reached; 0 bytes are a valid
+ * pointer. The arena's memory is not cleared. */
 void *tg_arena_slow(tg_arena *a, size_t n);
 static inline void *tg_arena_alloc(tg_arena *a, size_t n)
 {
-    n = (n + 7) & ~(size_t)7;
+#ifdef TG_POISON
+    return tg_arena_slow(a, n);
+#else
+    n = (n + !n + 7) & ~(size_t)7;
     if ((size_t)(a->end - a->at) < n)
         return tg_arena_slow(a, n);
     void *p = a->at;
     a->at += n;
     return p;
+#endif
 }
 char *tg_arena_dup(tg_arena *a, const void *p, size_t n);
+/* Bytes handed out since the last reset. */
 size_t tg_arena_size(const tg_arena *a);
 
 #endif
