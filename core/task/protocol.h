@@ -44,4 +44,14 @@
 
 enum { TG_FD_SOCKET = 3, TG_FD_PAGE = 4 };
 
+/* Limits that both sides apply; a connector's config wins over the worker's.
+ * task.script.timeout.ms: the task stops an overdue script call itself, the
+ * supervisor kills the process when that has not helped TG_KILL_GRACE_MS later.
+ * task.memory.max.mb: memory of its own (not shared); 0 is no limit. */
+enum {
+    TG_SCRIPT_TIMEOUT_MS = 30000,
+    TG_KILL_GRACE_MS = 1000,
+    TG_TASK_MEMORY_MB = 512
+};
+
 #endif
