@@ -29,8 +29,9 @@ declare -A home=(
     [lua.hpp]=script [luajit-2.1/lua.h]=script
     [microhttpd.h]=rest [uv.h]=worker [curl/curl.h]=convert
 )
-# jansson is for the control plane; records never pass through it.
-json="base kafka script task store worker rest cli host"
+# jansson is for configurations and messages; records never pass through it, so
+# the record model cannot see it (converters read their configuration with it).
+json="base convert host kafka script task store worker rest cli"
 
 bad=0
 offence()
