@@ -19,7 +19,8 @@ void tg_batch_reset(tg_batch *batch);
 /* fn(arg) is called at reset or free, newest first. */
 void tg_batch_on_release(tg_batch *batch, void (*fn)(void *), void *arg);
 
-/* After a stage: puts split records behind their origin, in order. Dropped and
+/* After a stage: commits it and puts split records behind their origin, in
+ * order (a split of a split behind that one); lo and hi span all. Dropped and
  * rejected records stay in items with their verdict; the chain skips them and
  * the offset tracker counts them. */
 void tg_batch_settle(tg_batch *batch);
@@ -29,19 +30,40 @@ void tg_batch_settle(tg_batch *batch);
  * node, cell or record saves what it was (its pre-image) in the arena.
  * tg_batch_undo puts everything back, drops the records that were split off
  * since, and leaves the stage open for the re-run; tg_batch_commit ends it.
+ * tg_batch_begin in an open stage commits that one first.
+ *
+ * Finding a culprit: begin, call over all; on error undo, then for each record
+ * (lo = i, hi = i + 1) begin, call, and on error undo and tg_record_reject.
  */
 void tg_batch_begin(tg_batch *batch);
 void tg_batch_undo(tg_batch *batch);
 void tg_batch_commit(tg_batch *batch);
 
+/*
+ * Functions of core/convert that this folder needs although it stands below it.
+ * tg_convert_init() sets them; until then the callers answer TG_ERR_STATE.
+ *
+ * tg_cell_open_hook: RAW -> DECODED; TG_ERR_DATA with a sentence (what
+ * tg_cell_decode does). It must not touch the cell for undo: decoding is no
+ * write. It fills value, state and schema and leaves raw, rawlen, conv alone.
+ * tg_value_json_hook: appends the compact JSON of a value (tg_json_encode).
+ * tg_converter_named_hook: NULL if the name is unknown (tg_converter_named).
+ */
+extern int (*tg_cell_open_hook)(tg_cell *cell, tg_err *err);
+extern int (*tg_value_json_hook)(tg_buf *out, const tg_value *v, tg_err *err);
+extern const tg_converter *(*tg_converter_named_hook)(const char *name);
+
 /* Sets a cell to bytes that conv can decode (NULL: null). Borrowed: they must
  * live as long as the batch. Clean. */
 void tg_cell_set_raw(tg_cell *cell, const tg_converter *conv, const char *p,
                      int32_t len);
-/* Sets a cell to a string value without copying. */
+/* Sets a cell to a string value without copying or checking: p lives as long
+ * as the batch and need not be UTF-8 (TG_F_NEW is set). Schemaless, clean. */
 void tg_cell_set_text(tg_cell *cell, const char *p, uint32_t len);
 
-/* Rejects a record with a formatted reason (arena). */
+/* Rejects a record with a formatted reason (arena). The host's decision: it is
+ * not part of a stage, so a later tg_batch_undo keeps it unless the record had
+ * been written in the stage before. */
 void tg_record_reject(tg_record *rec, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

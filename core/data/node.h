@@ -9,7 +9,9 @@
 
 enum { TG_MAX_DEPTH = 512 };
 
-/* A node with room for n slots (plus spare). NULL at the arena's limit. */
+/* A node with room for n slots (plus spare) and n == 0 in use: the caller sets
+ * n, fills the slots, and sets parent, cell, src and srclen. Clean, unsaved
+ * (epoch 0). NULL at the arena's limit. */
 tg_node *tg_node_new(tg_batch *batch, int kind, tg_shape *shape, uint32_t n);
 /* Marks a node and its parents and cell as changed; saves for undo. 0 or
  * TG_ERR_LIMIT. Every writer calls it before the first change. */
@@ -20,7 +22,39 @@ int tg_record_touch(tg_record *rec);
 /* Equality of values as Connect compares them (kind-insensitive between integer
  * widths; number texts by value). */
 bool tg_value_equal(const tg_value *a, const tg_value *b);
+/* Deep copy for a cell: texts, names and nodes are copied into the batch, so
+ * from may live in any batch. New nodes get cell and parent, no src, dirty.
+ * 0 or TG_ERR_LIMIT. */
 int tg_value_copy(tg_batch *batch, tg_cell *cell, tg_node *parent,
                   const tg_value *from, tg_value *to);
+/* Room for n slots in total; the slots may move. 0 or TG_ERR_LIMIT. */
+int tg_node_reserve(tg_node *node, uint32_t n);
+/* Schema of an object or array in a tree with a schema; NULL if it has none. */
+const tg_schema *tg_node_schema(const tg_node *node);
+/* Sets the cell of a tree again after its cell moved in memory. */
+void tg_node_relink(tg_node *node, tg_cell *cell);
+/* JSON string text (without the quotes) to UTF-8; out has room for len bytes.
+ * Lone surrogates become U+FFFD. Returns the length. The text is known to be
+ * valid JSON; anything else is copied as it is, never beyond out. */
+uint32_t tg_text_unescape(char *out, const char *p, uint32_t len);
+/* Byte offset of the first byte that is not UTF-8, or -1. */
+int64_t tg_text_check(const char *p, size_t len);
+
+static inline bool tg_tag_is_int(int tag)
+{
+    return tag >= TG_INT8 && tag <= TG_INT64;
+}
+static inline bool tg_tag_is_float(int tag)
+{
+    return tag == TG_FLOAT32 || tag == TG_FLOAT64;
+}
+static inline bool tg_tag_is_number(int tag)
+{
+    return tag >= TG_INT8 && tag <= TG_NUM;
+}
+static inline bool tg_tag_is_node(int tag)
+{
+    return tag >= TG_ARRAY && tag <= TG_PAIRS;
+}
 
 #endif

@@ -20,7 +20,7 @@ typedef struct tg_schema_field {
 /* tag: TG_BOOL ... TG_FLOAT64, TG_STR, TG_BYTES, TG_ARRAY, TG_MAP (any key
  * type: key and value schema are set), TG_STRUCT. */
 struct tg_schema {
-    uint32_t id;      /* > 0 */
+    uint32_t id; /* > 0 */
     uint8_t tag;
     bool optional;
     bool has_default;
@@ -33,11 +33,14 @@ struct tg_schema {
     uint32_t nparams, nfields;
     const tg_schema_param *params;
     const tg_schema_field *fields;
-    const tg_schema *key, *value; /* map; value: also array items */
-    void *priv; /* caches of the codecs and shapes */
+    const tg_schema *key, *value;  /* map; value: also array items, NULL while
+                                      an array made by a script is empty */
+    void *priv;                    /* for the codecs */
+    struct tg_schema_cache *cache; /* derived schemas and the shape */
 };
 
-/* Interns a copy of proto (id and priv are ignored). Never NULL. */
+/* Interns a copy of proto (id, priv and cache are ignored; texts are copied;
+ * nested schemas must be interned ones). Never NULL. */
 const tg_schema *tg_schema_intern(const tg_schema *proto);
 /* The same schema with another optional flag. */
 const tg_schema *tg_schema_optional(const tg_schema *s, bool optional);
@@ -52,6 +55,11 @@ const tg_schema *tg_schema_renamed(const tg_schema *s, uint32_t at,
 /* The same with the schema of one field replaced (a nested struct changed). */
 const tg_schema *tg_schema_refield(const tg_schema *s, uint32_t at,
                                    const tg_schema *field);
+/* The same struct schema with the fields fields[0..n). */
+const tg_schema *tg_schema_fields(const tg_schema *s,
+                                  const tg_schema_field *fields, uint32_t n);
+/* The same array or map with another schema of its elements or values. */
+const tg_schema *tg_schema_items(const tg_schema *s, const tg_schema *value);
 /* "int32", "struct": the names of JsonConverter; "INT32" for messages. */
 const char *tg_schema_type_name(int tag);
 const char *tg_schema_type_upper(int tag);

@@ -53,7 +53,8 @@ enum {
     TG_NUM = 9,     /* u.p, len: number text as received, parsed when read */
     TG_STR = 10,    /* u.p, len: UTF-8; may be emitted without an escape scan
                        unless TG_F_NEW is set */
-    TG_ESC = 11,    /* u.p, len: JSON string text that contains escapes */
+    TG_ESC = 11,    /* u.p, len: JSON string text that contains escapes, without
+                       the quotes */
     TG_BYTES = 12,  /* u.p, len */
     TG_ARRAY = 13,  /* u.node; slots are the elements */
     TG_MAP = 14,    /* u.node; object with string keys, names in the shape */
@@ -242,7 +243,8 @@ int32_t tg_slot_find(const tg_node *node, const tg_name *name);
 /* The same by text, without interning: for private shapes and rare names. */
 int32_t tg_slot_find_text(const tg_node *node, const char *text, uint32_t len);
 
-/* Number of shapes interned so far: sizes the lookup caches in Lua. */
+/* One more than the highest shape id so far: sizes the lookup caches in Lua.
+ * Never above 32,000. */
 uint32_t tg_shape_count(void);
 
 /* --- reading ------------------------------------------------------------ */
@@ -293,7 +295,8 @@ int32_t tg_put_bytes(tg_node *node, int32_t slot, const tg_name *name,
 int32_t tg_put_copy(tg_node *node, int32_t slot, const tg_name *name,
                     const tg_value *v);
 /* A new empty array or map (kind TG_ARRAY or TG_MAP), returned for filling;
- * NULL on error. */
+ * NULL on error. In a struct TG_MAP makes what the schema of the field asks
+ * for, and a nested struct when the field is new; TG_STRUCT asks for one. */
 tg_node *tg_put_node(tg_node *node, int32_t slot, const tg_name *name,
                      int32_t kind);
 /* Removes a field, or an array element (later ones move down). */
@@ -314,6 +317,7 @@ int32_t tg_cell_put_int64(tg_cell *cell, int64_t i);
 int32_t tg_cell_put_text(tg_cell *cell, const char *p, uint32_t len);
 int32_t tg_cell_put_bytes(tg_cell *cell, const char *p, uint32_t len);
 int32_t tg_cell_put_copy(tg_cell *cell, const tg_value *v);
+/* kind TG_ARRAY, TG_MAP (a struct when the cell held one) or TG_STRUCT. */
 tg_node *tg_cell_put_node(tg_cell *cell, int32_t kind);
 /* Bytes in the encoding of a named converter ("json", "string", "bytes"):
  * they are decoded only when somebody looks. Copied. */
