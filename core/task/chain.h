@@ -1,0 +1,59 @@
+/*
+ * The chain of a task: strict decode of the value, the transforms in order,
+ * and for sources the encode with the task's converters. Records keep their
+ * place in the batch; what happened to them is in their verdict and, when they
+ * were rejected, in tg_chain_stage().
+ *
+ * The task's thread.
+ */
+#ifndef TG_TASK_CHAIN_H
+#define TG_TASK_CHAIN_H
+#include "convert/converter.h"
+#include "script/script.h"
+#include "task/error_policy.h"
+
+typedef struct tg_chain tg_chain;
+
+/* Makes converters and transforms from worker and connector configuration.
+ * NULL with a sentence that names the key. */
+tg_chain *tg_chain_new(tg_vm *vm, const json_t *worker, const json_t *config,
+                       bool source, bool tolerate, tg_page *page, tg_err *err);
+void tg_chain_free(tg_chain *chain);
+
+/* Runs a batch through. 0: every record has its verdict, REJECT included, and
+ * the bytes to send of KEEP records are set (sources). TG_ERR_STOPPED: the task
+ * stops, nothing of the batch may be used. Other TG_ERR_*: the task cannot go
+ * on (the VM is dead, a transform fails as a whole). */
+int tg_chain_run(tg_chain *chain, tg_batch *batch, tg_err *err);
+
+/* Where a rejected record of the last batch failed; texts are the chain's. */
+tg_error_stage tg_chain_stage(const tg_chain *chain, const tg_record *rec);
+
+/* Converters of the task. */
+const tg_converter *tg_chain_key(const tg_chain *chain);
+const tg_converter *tg_chain_value(const tg_chain *chain);
+const tg_converter *tg_chain_header(const tg_chain *chain);
+
+/* role: "key", "value", "header": class and settings from the connector, else
+ * the worker. NULL with a sentence. */
+tg_converter *tg_chain_converter(const json_t *worker, const json_t *config,
+                                 const char *role, tg_err *err);
+/* Settings of transforms.<alias>. without the framework's keys. New object. */
+json_t *tg_chain_plugin_config(const json_t *config, const char *prefix,
+                               const char *alias);
+
+/* Verdict of records behind the culprit when the task is to fail: they did not
+ * pass every transform and may not be sent. */
+enum { TG_UNPROCESSED = 0x7f };
+
+/* record.stage of what is no transform (those count from 1). */
+enum {
+    TG_STAGE_UNSET = 0,
+    TG_STAGE_VALUE = 0xfff0,
+    TG_STAGE_KEY = 0xfff1,
+    TG_STAGE_HEADER = 0xfff2,
+    TG_STAGE_SEND = 0xfff3,
+    TG_STAGE_PUT = 0xfff4
+};
+
+#endif
