@@ -268,6 +268,16 @@ const char *tg_value_text(tg_batch *batch, const tg_value *v, uint32_t *len);
 int32_t tg_value_eq(tg_batch *batch, const tg_value *v, const char *p,
                     uint32_t len);
 
+/* The same by slot of a node, with a default for a slot of -1, null and values
+ * of other kinds: one call without a branch in Lua (typed handles). */
+double tg_slot_number(const tg_node *node, int32_t slot, double dflt);
+/* Sets *ok to 0 when the default was taken. */
+int64_t tg_slot_int64(const tg_node *node, int32_t slot, int64_t dflt,
+                      int32_t *ok);
+/* NULL stands for the default. */
+const char *tg_slot_text(tg_batch *batch, const tg_node *node, int32_t slot,
+                         uint32_t *len);
+
 /* JSON text of a value, compact, as JsonConverter with schemas off writes it;
  * in the arena. NULL on error. */
 const char *tg_value_json(tg_batch *batch, const tg_value *v, uint32_t *len);
