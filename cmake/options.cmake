@@ -11,6 +11,16 @@ target_compile_options(tg_options INTERFACE
 if(TG_POISON)
   target_compile_definitions(tg_options INTERFACE TG_POISON=1)
 endif()
+if(TG_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "TG_FUZZ needs clang: use -DCMAKE_C_COMPILER=clang "
+      "-DCMAKE_CXX_COMPILER=clang++, or cmake --preset fuzz")
+  endif()
+  set(TG_SANITIZE "")
+  target_compile_options(tg_options INTERFACE
+    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+  target_link_options(tg_options INTERFACE -fsanitize=address,undefined)
+endif()
 if(TG_SANITIZE)
   target_compile_options(tg_options INTERFACE
     -fsanitize=${TG_SANITIZE} -fno-sanitize-recover=all)
