@@ -31,7 +31,8 @@ static size_t whole_chars(const char *text, size_t len)
 
 /* Formats into dst and cuts at a character border. The arguments may point
  * into dst itself. Returns the length. */
-static size_t format(char *dst, size_t cap, const char *fmt, va_list ap)
+static size_t __attribute__((format(printf, 3, 0)))
+format(char *dst, size_t cap, const char *fmt, va_list ap)
 {
     char tmp[sizeof((tg_err *)0)->trace];
     size_t len;

@@ -12,11 +12,12 @@
 #include <stdarg.h>
 
 typedef struct tg_err {
-    int code;          /* TG_OK or TG_ERR_* */
-    bool retriable;    /* the same call may succeed later */
-    bool fatal;        /* the object it came from is dead */
-    char text[1024];   /* one sentence: what, where, found, accepted, what to do */
-    char trace[3072];  /* further lines (Lua traceback, "Caused by: ..."); "" */
+    int code;       /* TG_OK or TG_ERR_* */
+    bool retriable; /* the same call may succeed later */
+    bool fatal;     /* the object it came from is dead */
+    char
+        text[1024]; /* one sentence: what, where, found, accepted, what to do */
+    char trace[3072]; /* further lines (Lua traceback, "Caused by: ..."); "" */
 } tg_err;
 
 /* Fills err (NULL is allowed) and returns code, so that failing functions can
@@ -24,7 +25,8 @@ typedef struct tg_err {
  * are too long are cut at a character border. */
 int tg_err_set(tg_err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-int tg_err_vset(tg_err *err, int code, const char *fmt, va_list ap);
+int tg_err_vset(tg_err *err, int code, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
 
 /* Puts "prefix: " before the text of err; keeps code and flags. */
 void tg_err_prefix(tg_err *err, const char *fmt, ...)

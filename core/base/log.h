@@ -8,8 +8,15 @@
 #define TG_BASE_LOG_H
 #include <stdbool.h>
 
-enum { TG_LOG_TRACE, TG_LOG_DEBUG, TG_LOG_INFO, TG_LOG_WARN, TG_LOG_ERROR,
-       TG_LOG_FATAL, TG_LOG_OFF };
+enum {
+    TG_LOG_TRACE,
+    TG_LOG_DEBUG,
+    TG_LOG_INFO,
+    TG_LOG_WARN,
+    TG_LOG_ERROR,
+    TG_LOG_FATAL,
+    TG_LOG_OFF
+};
 
 extern int tg_log_level;
 
@@ -21,14 +28,14 @@ void tg_log_context(const char *context);
 int tg_log_level_parse(const char *text);
 const char *tg_log_level_name(int level);
 
-#define tg_log_at(lv, mod, ...) \
-    do { \
-        if ((lv) >= tg_log_level) \
-            tg_log_write(lv, mod, __VA_ARGS__); \
+#define tg_log_at(lv, mod, ...)                                                \
+    do {                                                                       \
+        if ((lv) >= tg_log_level)                                              \
+            tg_log_write(lv, mod, __VA_ARGS__);                                \
     } while (0)
 #define tg_debug(mod, ...) tg_log_at(TG_LOG_DEBUG, mod, __VA_ARGS__)
-#define tg_info(mod, ...) tg_log_at(TG_LOG_INFO, mod, __VA_ARGS__)
-#define tg_warn(mod, ...) tg_log_at(TG_LOG_WARN, mod, __VA_ARGS__)
+#define tg_info(mod, ...)  tg_log_at(TG_LOG_INFO, mod, __VA_ARGS__)
+#define tg_warn(mod, ...)  tg_log_at(TG_LOG_WARN, mod, __VA_ARGS__)
 #define tg_error(mod, ...) tg_log_at(TG_LOG_ERROR, mod, __VA_ARGS__)
 
 #endif
