@@ -1,4 +1,7 @@
-/* Errors: formatting, cutting at character borders, prefixes, traces. */
+/*
+ * Errors: formatting, cutting at character borders, prefixes, traces.
+ * labels: tsan
+ */
 #include "unit.h"
 #include "base/err.h"
 #include <pthread.h>

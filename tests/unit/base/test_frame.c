@@ -1,4 +1,7 @@
-/* Frames: any cut of the stream, limits, rubbish, closed ends. */
+/*
+ * Frames: any cut of the stream, limits, rubbish, closed ends.
+ * labels: tsan
+ */
 #include "unit.h"
 #include "base/frame.h"
 #include <fcntl.h>

@@ -1,4 +1,7 @@
-/* Log lines: the format, long lines, one write a line. */
+/*
+ * Log lines: the format, long lines, one write a line.
+ * labels: tsan
+ */
 #include "unit.h"
 #include "base/log.h"
 #include "base/mem.h"

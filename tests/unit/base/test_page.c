@@ -1,4 +1,7 @@
-/* The shared page, between two processes and two threads. */
+/*
+ * The shared page, between two processes and two threads.
+ * labels: tsan
+ */
 #include "unit.h"
 #include "base/page.h"
 #include <fcntl.h>
