@@ -34,6 +34,10 @@ struct tg_converter {
     void *impl;
 };
 
+/* Gives core/data the functions of this folder that it calls. tg_converter_new
+ * and tg_converter_named do it too; calling it again does no harm. */
+void tg_convert_init(void);
+
 /* class_name: full Java name, simple name or short name. config: the settings
  * without their prefix ("schemas.enable"); may be NULL. role: "key", "value" or
  * "header". NULL with the nearest names when unknown. */

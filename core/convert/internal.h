@@ -1,0 +1,31 @@
+/* What the converters of this folder share with each other only. */
+#ifndef TG_CONVERT_INTERNAL_H
+#define TG_CONVERT_INTERNAL_H
+#include "convert/converter.h"
+
+extern const tg_converter_ops tg__json_ops;
+extern const tg_converter_ops tg__string_ops;
+extern const tg_converter_ops tg__bytes_ops;
+extern const tg_converter_ops tg__header_ops;
+
+/* Number of a converter's class and settings; text names the settings that
+ * change what bytes mean. */
+uint32_t tg__converter_identity(const tg_converter_ops *ops, const char *text);
+
+/* An empty buffer for one encode call, kept from call to call. */
+tg_buf *tg__converter_scratch(void);
+/* Copies the scratch buffer into the arena as the bytes to send. */
+int tg__converter_emit(tg_cell *cell, tg_batch *batch, const tg_buf *buf,
+                       tg_err *err);
+/* Bytes that live as long as the batch, as the bytes to send. */
+int tg__converter_borrow(tg_cell *cell, const char *p, size_t len, tg_err *err);
+/* Null bytes: a tombstone. */
+int tg__converter_null(tg_cell *cell);
+/* TG_ERR_LIMIT for a full arena. */
+int tg__converter_full(tg_err *err);
+
+/* True if the converter reads and writes JSON; its decimals are numbers. */
+bool tg__json_is(const tg_converter *conv);
+bool tg__json_numeric(const tg_converter *conv);
+
+#endif
