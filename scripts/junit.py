@@ -43,7 +43,9 @@ def main():
             if case.get("name") == sys.argv[2]:
                 why = case.find("failure")
                 message = "" if why is None else why.get("message") or ""
-                print("\n".join(output(case)[-80:] + [message]))
+                end = "(after %.1f s) %s" % (float(case.get("time") or 0),
+                                             message)
+                print("\n".join(output(case)[-80:] + [end.rstrip()]))
         return
     for case in sorted(cases, key=lambda c: c.get("name")):
         kind, rest = result(case)
