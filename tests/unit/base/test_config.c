@@ -209,6 +209,10 @@ static void connector_files(void **state)
             "{\"name\":\"b\",\"config\":{\"k\":\"12345678901234567890123\","
             "\"e\":\"1e999\",\"s\":\"a\\\"1\\\\\",\"name\":\"b\"},"
             "\"initial_state\":\"PAUSED\"}");
+    file_is("s.json",
+            "{\"name\":\"s1\",\"k2\":\"3 x\\\" 4\",\"-5\":\"\\\\\",\"6\":7}",
+            "{\"name\":\"s1\",\"config\":{\"name\":\"s1\","
+            "\"k2\":\"3 x\\\" 4\",\"-5\":\"\\\\\",\"6\":\"7\"}}");
     file_is("c.json", "{\"config\":{\"name\":\"c\"},\"initial_state\":null}",
             "{\"name\":\"c\",\"config\":{\"name\":\"c\"}}");
     /* The flat form may have a key of its own called config. */

@@ -55,6 +55,20 @@ static void buffer_grows(void **state)
     tg_buf_fini(&b);
 }
 
+static void buffer_prints_every_length(void **state)
+{
+    size_t n;
+
+    (void)state;
+    for (n = 0; n < 300; n++) {
+        tg_buf b = {0};
+        tg_buf_printf(&b, "%*s|", (int)n, "x");
+        assert_int_equal(b.len, (n ? n : 1) + 1);
+        assert_string_equal(tg_buf_cstr(&b) + b.len - 2, "x|");
+        tg_buf_fini(&b);
+    }
+}
+
 static void buffer_prints_long_lines(void **state)
 {
     static char big[5000];
@@ -163,6 +177,8 @@ static void arena_big_one_leaves_the_chunk(void **state)
     assert_non_null(tg_arena_alloc(&a, 5 * 1024 * 1024));
     second = tg_arena_alloc(&a, 16);
     assert_true(second > first && second - first < 100);
+    assert_in_range(tg_arena_size(&a), 5 * 1024 * 1024 + 32,
+                    5 * 1024 * 1024 + 100);
     tg_arena_fini(&a);
 }
 
@@ -254,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strings),
         cmocka_unit_test(buffer_grows),
+        cmocka_unit_test(buffer_prints_every_length),
         cmocka_unit_test(buffer_prints_long_lines),
         cmocka_unit_test(arena_keeps_allocations_apart),
         cmocka_unit_test(arena_empty_allocation_is_no_failure),
