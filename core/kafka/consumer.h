@@ -30,16 +30,21 @@ typedef struct tg_consumer_hooks {
 
 tg_consumer *tg_consumer_new(const json_t *config,
                              const tg_consumer_hooks *hooks, tg_err *err);
-/* Leaves the group; bounded by 5 s. */
+/* Leaves the group; bounded by 5 s. Every batch that it filled must have been
+ * reset or freed before: they reference its messages. */
 void tg_consumer_free(tg_consumer *consumer);
 
-/* topics: array of names, or one "^regex" (Java's full match is added). */
+/* topics: array of names, or one "^regex" (Java's full match is added; what
+ * POSIX regular expressions cannot do, such as look-ahead, is TG_ERR_CONFIG).
+ */
 int tg_consumer_subscribe(tg_consumer *consumer, const json_t *topics,
                           tg_err *err);
 /* Static assignment (embedded broker): [["topic", partition], ...]; starts at
- * the group's committed offsets, else at the beginning. */
-int tg_consumer_assign(tg_consumer *consumer, const json_t *parts,
-                       tg_err *err);
+ * the group's committed offsets, else where auto.offset.reset says (earliest
+ * unless configured). A third member of an entry is the offset to start at:
+ * -2 is the beginning, -1 the end. Waits for metadata and offsets up to 10 s.
+ */
+int tg_consumer_assign(tg_consumer *consumer, const json_t *parts, tg_err *err);
 
 /*
  * Fills an empty batch with up to batch->max records: waits up to timeout_ms
@@ -66,6 +71,15 @@ int tg_consumer_seek(tg_consumer *consumer, const char *topic,
 /* Records between position and high watermark over all partitions as last
  * seen; -1 when unknown. */
 int64_t tg_consumer_lag(tg_consumer *consumer);
+/* An error of the client since the last call: true and err filled. Those that
+ * librdkafka repairs by itself sooner or later are marked retriable. */
 bool tg_consumer_error(tg_consumer *consumer, tg_err *err);
+/* True when every assigned partition was read to its end when last seen. Needs
+ * enable.partition.eof=true in the configuration. */
+bool tg_consumer_at_end(tg_consumer *consumer);
+/* First offset and high watermark of a partition, asked from the broker. */
+int tg_consumer_watermarks(tg_consumer *consumer, const char *topic,
+                           int32_t partition, int timeout_ms, int64_t *low,
+                           int64_t *high, tg_err *err);
 
 #endif
