@@ -6,6 +6,8 @@ target_compile_definitions(tg_options INTERFACE
 target_compile_options(tg_options INTERFACE
   -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wformat=2
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes;-Wmissing-prototypes>
+  # snprintf cuts names and sentences to fixed sizes on purpose.
+  $<$<OR:$<C_COMPILER_ID:GNU>,$<CXX_COMPILER_ID:GNU>>:-Wno-format-truncation>
   -fno-strict-aliasing -fno-omit-frame-pointer -fvisibility=hidden
   $<$<BOOL:${TG_WERROR}>:-Werror>)
 if(TG_POISON)

@@ -73,9 +73,9 @@ ensure_packages()
 # compiler output only if it fails.
 build_preset()
 {
-    local preset=$1 log
+    local preset=$1 log=$ROOT/build/$1.log
     shift
-    log=$(mktemp)
+    mkdir -p "$ROOT/build"
     if ! { (cd "$ROOT" && cmake --preset "$preset") &&
         cmake --build "$ROOT/build/$preset" -- "$@"; } >"$log" 2>&1; then
         grep -E -A6 'error|Error|FAILED|undefined reference' "$log" |
@@ -83,5 +83,4 @@ build_preset()
         say "the whole output: $log"
         return 1
     fi
-    rm -f "$log"
 }
