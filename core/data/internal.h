@@ -49,6 +49,11 @@ tg_node *tg__node_fresh(tg_batch *batch, tg_cell *cell, tg_node *parent,
 /* Clone within one batch: texts are shared, clean subtrees keep their src. */
 int tg__value_share(tg_batch *batch, tg_cell *cell, tg_node *parent,
                     const tg_value *from, tg_value *to);
+/* Gives a struct node another schema (a nested one stays as optional as it was)
+ * and tells its parents. */
+void tg__node_retype(tg_node *node, const tg_schema *s);
+/* Copies the text of a value (if it has one) into the arena. */
+int tg__value_own(tg_batch *batch, tg_value *v);
 /* Tells the parents of a node (and the cell) that its schema is now s. The
  * parents were touched before. */
 void tg__schema_follow(tg_node *node, const tg_schema *s);

@@ -191,6 +191,15 @@ static int copy_text(const copier *c, const tg_value *from, tg_value *to)
     return 0;
 }
 
+int tg__value_own(tg_batch *batch, tg_value *v)
+{
+    copier c = {batch, NULL, false};
+
+    if (v->tag < TG_NUM || v->tag > TG_BYTES)
+        return 0;
+    return copy_text(&c, v, v);
+}
+
 static int copy_value(const copier *c, tg_node *parent, const tg_value *from,
                       tg_value *to, int depth)
 {
@@ -292,4 +301,11 @@ void tg__schema_follow(tg_node *node, const tg_schema *s)
     }
     if (is_root(node))
         node->cell->schema = s;
+}
+
+void tg__node_retype(tg_node *node, const tg_schema *s)
+{
+    s = as_optional(node, node->shape->schema, s);
+    node->shape = tg_shape_of_schema(s);
+    tg__schema_follow(node, s);
 }
