@@ -64,7 +64,7 @@ static const char *place_name(uint32_t at)
 
 static void report(const tg_vm *vm, int sig)
 {
-    char line[LINE], *p = line;
+    char line[LINE] = "", *p = line;
     const char *end = line + sizeof line - 1;
     p = add_text(p, end, "tidegate: the task died of ");
     p = add_text(p, end, signal_name(sig));
