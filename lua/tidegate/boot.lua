@@ -1,0 +1,108 @@
+--- Starts the SDK in a fresh VM: the host runs this file once with its table of
+-- C functions and keeps what it returns. Everything the host asks of the Lua side
+-- goes through that table; core/script/script.h says what each function must do.
+local host = ...
+
+local modules, chunks = {}, {}
+
+local function use(name)
+    local module = modules[name]
+    if module == nil then
+        local text = assert(host.readfile(host.home .. "/lua/tidegate/" .. name .. ".lua"))
+        local chunk = assert(host.compile(text, "@tidegate/" .. name .. ".lua"))
+        chunks[#chunks + 1] = chunk
+        module = chunk(host, use)
+        modules[name] = module
+    end
+    return module
+end
+
+local abi = use "abi"
+local json = use "json"
+local view = use "view"
+
+host.adopt {
+    null = abi.null,
+    markers = json.markers,
+    int64 = abi.int64_cell,
+    pointer = abi.pointer_cell,
+    int64_new = function() return abi.int64_cell[0] end,
+    classify = view.classify,
+}
+host.batch_slot(abi.slot)
+abi.leave()
+
+local plugin = use "plugin"
+local find = use "find"
+local config = use "config"
+
+local M = {
+    batch = view.batch, -- the batch object that hooks get; for tests
+}
+
+--- Description of the plugin that a class name means, or nil and why not.
+function M.find(kind, class)
+    abi.leave()
+    local p, side = find.find(kind, class)
+    if not p then return nil, side end
+    return plugin.info(p, side)
+end
+
+--- Descriptions of all plugins.
+function M.list()
+    abi.leave()
+    return setmetatable(find.list(), host.array)
+end
+
+--- Checks a configuration: errors, warnings (lists of {key, value, message}); or
+-- nil and why there is no such plugin. known: keys of the framework.
+function M.validate(kind, class, raw, known)
+    abi.leave()
+    local p, why = find.find(kind, class)
+    if not p then return nil, why end
+    local _, errors = plugin.configure(p, raw)
+    local warnings = config.unknown(p.definitions, raw, known)
+    return setmetatable(errors, host.array), setmetatable(warnings, host.array)
+end
+
+--- Task configurations of a connector: a list of tables of texts.
+function M.tasks(class, raw, max)
+    abi.leave()
+    local p, why = find.find("connector", class)
+    if not p then return nil, why end
+    return setmetatable(plugin.tasks(p, raw, max), host.array)
+end
+
+local function not_found(why)
+    error({ code = abi.status.notfound, message = why }, 0)
+end
+
+--- A new instance of a plugin: a table of hooks (start, poll, commit, put, flush,
+-- open, close, stop, apply, lag; absent ones are nil) and name, version, file,
+-- stock, kind, per_record. predicate and negate may be set on a transform.
+function M.instance(kind, class, raw)
+    abi.leave()
+    local p, side = find.find(kind, class)
+    if not p then not_found(side) end
+    return plugin.instance(p, raw, side)
+end
+
+--- The same from the text of a plugin, as if it stood in a file of that name.
+function M.inline(text, name, raw, side)
+    abi.leave()
+    local folder = name:match("^(.*)/[^/]*$") or "."
+    local p = plugin.run(text, { name = name:match("([^/]+)%.lua$") or name, file = name,
+        folder = folder })
+    if p.spec.sides then side = side or "value" end
+    return plugin.instance(p, raw or {}, side)
+end
+
+--- Lets the JIT compile every function of the SDK and of the plugins again, after
+-- it gave some up while traffic was low.
+function M.heal()
+    jit.flush()
+    for _, chunk in ipairs(chunks) do jit.on(chunk, true) end
+    plugin.heal()
+end
+
+return M

@@ -1,0 +1,105 @@
+--- What `require "tidegate"` gives to plugins.
+--
+--   tide.transform, predicate, source, sink   declare a plugin (one per file)
+--   tide.null                                 null; nil means "no such field"
+--   tide.path, number, string, int64          handles on a path of a record
+--   tide.has, eq, str, copy, rename, remove, kind, plan
+--                                             over one field of a record
+--   tide.array{..}, map{..}, ordered{n, v, ..}, bytes(s), raw(conv, s)
+--                                             values that Lua cannot tell apart
+--   tide.json.encode(x), decode(text)         JSON of plain values
+--   tide.log, now, clock                      logging and clocks
+--   connectors only: tide.sleep, stopping, lines, writer
+-- Each is documented where it is defined: handles.lua, services.lua, json.lua.
+local _, use = ...
+local abi = use "abi"
+local json = use "json"
+local handles = use "handles"
+local services = use "services"
+local view = use "view"
+local stock = use "stock"
+
+local M = {}
+local declares = {}
+
+--- plugin.lua gives the declaring functions.
+function M.declare(kind, fn)
+    declares[kind] = fn
+end
+
+local function mark(marker, name)
+    return function(t)
+        if type(t) ~= "table" then
+            error(("tide.%s needs a table, got %s"):format(name, type(t)), 2)
+        end
+        return setmetatable(t, marker)
+    end
+end
+
+--- tide.bytes(s): s as bytes, not text, when it is stored.
+local function bytes(s)
+    if type(s) ~= "string" then error("tide.bytes needs a string, got " .. type(s), 2) end
+    return setmetatable({ s }, json.markers.bytes)
+end
+
+--- tide.raw("json", text): a whole value, key or header value in the encoding of
+-- a converter ("json", "string", "bytes"); decoded only when somebody looks.
+local function raw(conv, s)
+    if type(conv) ~= "string" or type(s) ~= "string" then
+        error("tide.raw needs a converter ('json', 'string', 'bytes') and a string", 2)
+    end
+    return setmetatable({ s, conv }, json.markers.raw)
+end
+
+--- JSON text of a value of a record, or of a plain value.
+local function encode(x)
+    local node = view.node(x)
+    if node then return view.json_text(view.node_value(node)) end
+    local ok, text = pcall(json.encode, x)
+    if not ok then error("tide.json.encode: " .. tostring(text), 2) end
+    return text
+end
+
+local function decode(text)
+    if type(text) ~= "string" then
+        error("tide.json.decode needs a string, got " .. type(text), 2)
+    end
+    return json.decode(text)
+end
+
+local function shared()
+    return {
+        null = abi.null,
+        path = handles.path, number = handles.number, string = handles.string,
+        int64 = handles.int64, has = handles.has, eq = handles.eq, str = handles.str,
+        copy = handles.copy, rename = handles.rename, remove = handles.remove,
+        kind = handles.kind,
+        plan = function(spec) return (handles.plan(spec)) end,
+        array = mark(json.markers.array, "array"),
+        map = mark(json.markers.map, "map"),
+        ordered = mark(json.markers.ordered, "ordered"),
+        bytes = bytes, raw = raw,
+        json = { encode = encode, decode = decode },
+        log = services.log, now = services.now, clock = services.clock,
+    }
+end
+
+--- The table for plugins of a kind; a fresh one, so that no plugin can change
+-- what another sees. Stock plugins get tide.stock.
+function M.build(kind, is_stock)
+    local tide = shared()
+    local log = {}
+    for name, fn in pairs(services.log) do log[name] = fn end
+    tide.log = log
+    for name, fn in pairs(declares) do tide[name] = fn end
+    if kind == "source" or kind == "sink" then
+        tide.sleep, tide.stopping = services.sleep, services.stopping
+        tide.lines, tide.writer = services.lines, services.writer
+    elseif is_stock then
+        tide.stock = { plan = function(spec) return select(2, handles.plan(spec)) end }
+        for name, fn in pairs(stock) do tide.stock[name] = fn end
+    end
+    return tide
+end
+
+return M

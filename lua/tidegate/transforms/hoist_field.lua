@@ -1,0 +1,16 @@
+local tide = require "tidegate"
+
+return tide.transform {
+    doc = "Wraps the whole key or value in a map (a struct when it has a schema) with one field.",
+    class = { "org.apache.kafka.connect.transforms.HoistField" },
+    sides = true,
+    config = {
+        field = { required = true, doc = "Name of the one field." },
+    },
+    new = function(cfg, side)
+        local hoist = tide.stock.hoister(side, cfg.field)
+        return function(batch)
+            for _, r in batch:each() do hoist(r) end
+        end
+    end,
+}
