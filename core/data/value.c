@@ -318,14 +318,14 @@ static const tg_value *slot_at(const tg_node *node, int32_t slot)
                                                          : NULL;
 }
 
-double tg_slot_number(const tg_node *node, int32_t slot, double fallback)
+double tg_slot_number(const tg_node *node, int32_t slot, double dflt)
 {
     const tg_value *v = slot_at(node, slot);
 
-    return v && tg_tag_is_number(v->tag) ? tg__number(v) : fallback;
+    return v && tg_tag_is_number(v->tag) ? tg__number(v) : dflt;
 }
 
-int64_t tg_slot_int64(const tg_node *node, int32_t slot, int64_t fallback,
+int64_t tg_slot_int64(const tg_node *node, int32_t slot, int64_t dflt,
                       int32_t *ok)
 {
     int64_t i;
@@ -333,7 +333,7 @@ int64_t tg_slot_int64(const tg_node *node, int32_t slot, int64_t fallback,
 
     if (ok)
         *ok = found;
-    return found ? i : fallback;
+    return found ? i : dflt;
 }
 
 const char *tg_slot_text(tg_batch *batch, const tg_node *node, int32_t slot,

@@ -278,14 +278,6 @@ int64_t tg_slot_int64(const tg_node *node, int32_t slot, int64_t dflt,
 const char *tg_slot_text(tg_batch *batch, const tg_node *node, int32_t slot,
                          uint32_t *len);
 
-/* The same for a slot of a node: fallback (or NULL) when slot is out of range,
- * absent, null or of another kind. */
-double tg_slot_number(const tg_node *node, int32_t slot, double fallback);
-int64_t tg_slot_int64(const tg_node *node, int32_t slot, int64_t fallback,
-                      int32_t *ok);
-const char *tg_slot_text(tg_batch *batch, const tg_node *node, int32_t slot,
-                         uint32_t *len);
-
 /* JSON text of a value, compact, as JsonConverter with schemas off writes it;
  * in the arena. NULL on error. */
 const char *tg_value_json(tg_batch *batch, const tg_value *v, uint32_t *len);
