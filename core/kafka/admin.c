@@ -1,8 +1,7 @@
 /*
- * Admin calls, over a consumer handle without a group: such a handle can ask
- * for a topic's metadata without the broker creating it, and sees offsets
- * behind open transactions. Results of the admin API come as events on a queue
- * of the call.
+ * Admin calls, over a consumer handle without a group: such a handle sees
+ * offsets behind open transactions and never creates a topic by asking. Results
+ * of the admin API come as events on a queue of the call.
  *
  * Thread: one at a time; every call blocks up to its time-out.
  */
@@ -71,33 +70,32 @@ char *tg_admin_cluster_id(tg_admin *admin, int timeout_ms, tg_err *err)
     return copy;
 }
 
+/* All topics are listed: a question about one would make brokers before 0.11,
+ * and the embedded one, create it. */
 int tg_admin_topic_exists(tg_admin *admin, const char *topic, int timeout_ms,
                           int *partitions, tg_err *err)
 {
     const struct rd_kafka_metadata *md = NULL;
-    rd_kafka_topic_t *rkt;
     rd_kafka_resp_err_t code;
     char thing[320];
-    int rc;
+    int rc = 0;
 
     snprintf(thing, sizeof thing, "topic %.260s", topic);
-    rkt = rd_kafka_topic_new(admin->rk.rk, topic, NULL);
-    if (!rkt)
-        return tg__rk_fail(&admin->rk, err, rd_kafka_last_error(), thing, NULL);
-    code = rd_kafka_metadata(admin->rk.rk, 0, rkt, &md, timeout_ms);
-    rd_kafka_topic_destroy(rkt);
+    code = rd_kafka_metadata(admin->rk.rk, 1, NULL, &md, timeout_ms);
     if (code)
         return no_answer(admin, code, thing, err);
-    code = md->topic_cnt == 1 ? md->topics[0].err
-                              : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    if (!code || code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
+    for (int i = 0; i < md->topic_cnt; i++) {
+        const struct rd_kafka_metadata_topic *found = &md->topics[i];
+
+        if (strcmp(found->topic, topic))
+            continue;
+        if (found->err && found->err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+            rc = tg__rk_fail(&admin->rk, err, found->err, thing, NULL);
+        else
+            rc = 1;
         if (partitions)
-            *partitions = md->topics[0].partition_cnt;
-        rc = 1;
-    } else if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-        rc = 0;
-    } else {
-        rc = tg__rk_fail(&admin->rk, err, code, thing, NULL);
+            *partitions = found->partition_cnt;
+        break;
     }
     rd_kafka_metadata_destroy(md);
     return rc;

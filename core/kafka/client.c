@@ -87,22 +87,43 @@ const char *tg__map_value(tg__map *map, const char *key, char *buf, size_t size)
 
 /* --- one key -------------------------------------------------------------- */
 
+/* The nearest name as a whole: tg_nearest compares dotted names by their last
+ * part too, as class names want it, and all settings end in "ms". */
+static void undotted(json_t *names, const char *name)
+{
+    char text[128];
+    size_t n = 0;
+
+    for (; name[n] && n < sizeof text - 1; n++)
+        text[n] = name[n] == '.' ? '_' : name[n];
+    text[n] = 0;
+    json_array_append_new(names, json_string(text));
+}
+
 static void warn_unknown(tg__map *map, const char *key)
 {
-    json_t *names = json_array();
-    const char *near;
-    const char **dump;
-    size_t n;
+    json_t *names = json_array(), *flat = json_array(), *name;
+    const char **dump, *near, *found = NULL;
+    size_t n, i;
 
     tg__map_names(names);
     dump = rd_kafka_conf_dump(map->scratch, &n);
-    for (size_t i = 0; i + 1 < n; i += 2)
+    for (i = 0; i + 1 < n; i += 2)
         json_array_append_new(names, json_string(dump[i]));
     rd_kafka_conf_dump_free(dump, n);
-    near = tg_nearest(key, names);
+    json_array_foreach(names, i, name) undotted(flat, json_string_value(name));
+    undotted(flat, key);
+    n = json_array_size(names);
+    name = json_incref(json_array_get(flat, n));
+    json_array_remove(flat, n);
+    near = tg_nearest(json_string_value(name), flat);
+    json_decref(name);
+    json_array_foreach(flat, i, name) if (json_string_value(name) == near)
+        found = json_string_value(json_array_get(names, i));
     tg__map_warn(map, "client setting %s is unknown and ignored%s%s%s", key,
-                 near ? "; did you mean " : "", near ? near : "",
-                 near ? "?" : "");
+                 found ? "; did you mean " : "", found ? found : "",
+                 found ? "?" : "");
+    json_decref(flat);
     json_decref(names);
 }
 

@@ -30,7 +30,8 @@ static void on_log(const rd_kafka_t *rk, int level, const char *fac,
     /* Connection failures come through the error callback too, with a name and
      * without repetition; unused settings are mapped and judged by us. */
     if (!strcmp(fac, "FAIL") || !strcmp(fac, "ERROR") ||
-        !strcmp(fac, "CONFWARN") || !strcmp(fac, "SESSTMOUT"))
+        !strcmp(fac, "CONFWARN") || !strcmp(fac, "SESSTMOUT") ||
+        !strcmp(fac, "AUTOCREATE"))
         at = TG_LOG_DEBUG;
     tg_log_at(at, "kafka", "%s: %s", fac, buf);
 }
@@ -170,8 +171,7 @@ int tg__rk_open_config(tg__rk *rk, int kind, rd_kafka_conf_t *conf,
         rd_kafka_conf_destroy(conf);
         goto out;
     }
-    /* An admin handle is a consumer without a group: it alone can look up a
-     * topic without creating it and see offsets of open transactions. */
+    /* An admin handle is a consumer without a group (see admin.c). */
     rc = tg__rk_open(
         rk, kind == TG_CLIENT_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER,
         conf, mapped, err);
