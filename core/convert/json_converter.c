@@ -21,10 +21,19 @@ typedef struct schema_entry {
     const tg_schema *schema;
 } schema_entry;
 
+/* Sites are never freed, since shapes of batches point at them: those of
+ * converters that are gone are taken over by the next ones. */
+typedef struct root_site {
+    tg_site site;
+    struct root_site *next;
+} root_site;
+
+static root_site *free_sites;
+
 typedef struct json_impl {
     bool schemas;
     tg_json_style style;
-    tg_site site;
+    root_site *root;
     schema_entry *cache; /* open addressing */
     size_t cap, n, max;
     const schema_entry *last;
@@ -180,9 +189,9 @@ static bool same_as_before(const json_impl *impl, tg_json_in *in)
 static int read_payload(json_impl *impl, tg_json_in *in, tg_cell *cell,
                         const tg_schema *schema)
 {
-    int rc = schema
-                 ? tg__json_typed(in, &cell->value, NULL, &impl->site, schema)
-                 : tg__json_value(in, &cell->value, NULL, &impl->site);
+    int rc = schema ? tg__json_typed(in, &cell->value, NULL, &impl->root->site,
+                                     schema)
+                    : tg__json_value(in, &cell->value, NULL, &impl->root->site);
     if (!rc)
         cell->schema = schema;
     return rc;
@@ -227,7 +236,7 @@ static int json_decode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
     json_impl *impl = conv->impl;
     size_t len = (size_t)cell->rawlen;
     if (!impl->schemas && len > 0)
-        return tg_json_decode(batch, cell, &impl->site, cell->raw, len,
+        return tg_json_decode(batch, cell, &impl->root->site, cell->raw, len,
                               &cell->value, err);
     if (!impl->schemas) {
         cell->value = (tg_value){.tag = TG_NULL};
@@ -292,6 +301,8 @@ static int json_configure(tg_converter *conv, const json_t *config, tg_err *err)
     int64_t size = 1000;
     conv->impl = impl;
     conv->strict = true;
+    impl->root = free_sites ? free_sites : tg_calloc(sizeof *impl->root);
+    free_sites = impl->root->next;
     int rc =
         tg_config_bool(config, "schemas.enable", true, &impl->schemas, err);
     if (!rc)
@@ -315,9 +326,13 @@ static int json_configure(tg_converter *conv, const json_t *config, tg_err *err)
 
 static void json_fini(tg_converter *conv)
 {
-    if (conv->impl)
-        cache_clear(conv->impl);
-    tg_free(conv->impl);
+    json_impl *impl = conv->impl;
+    if (!impl)
+        return;
+    cache_clear(impl);
+    impl->root->next = free_sites;
+    free_sites = impl->root;
+    tg_free(impl);
 }
 
 const tg_converter_ops tg__json_ops = {
