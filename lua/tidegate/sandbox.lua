@@ -152,8 +152,7 @@ local function requirer(env, folder, given, fallback)
             error(("module '%s' requires itself"):format(name), 2)
         end
         if module ~= nil then return module end
-        if not name:find("^[%w_-]+%f[.\0]") or name:find("..", 1, true)
-            or name:find("[^%w_.-]") then
+        if not name:find("^[%w_][%w_.-]*$") or name:find("..", 1, true) then
             return fallback(name, "it is no plain module name")
         end
         local text, path = read_module(folder, name)

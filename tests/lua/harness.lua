@@ -92,7 +92,7 @@ end
 local A = {}
 
 function A.equal(expected, actual, message)
-    if not (expected == actual) then
+    if not (expected == actual) then -- luacheck: ignore 581
         fail(message, "expected " .. show(expected) .. ", got " .. show(actual))
     end
 end
@@ -132,7 +132,8 @@ function A.is_not_nil(v, message)
 end
 
 function A.near(expected, actual, tolerance, message)
-    if not (math.abs(expected - actual) <= tolerance) then
+    local off = math.abs(expected - actual)
+    if off > tolerance or off ~= off then
         fail(message, ("expected %s +- %s, got %s"):format(expected, tolerance, actual))
     end
 end
