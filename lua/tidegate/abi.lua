@@ -54,7 +54,7 @@ local M = {
 }
 M.slot[0] = M.none
 
-local sizes = { tg_value = 16, tg_node = 64, tg_cell = 64 }
+local sizes = { tg_value = 16, tg_node = 64 }
 for name, size in pairs(sizes) do
     if ffi.sizeof(name) ~= size then
         error(("%s takes %d bytes, %d were expected: tidegate.h and this LuaJIT disagree")

@@ -26,7 +26,7 @@ VALUES, as written to a field, an element, r.value, r.key or a header
   boolean       boolean
   number        tg_put_number; NaN and infinities are errors (from C)
   int64 cdata   tg_put_int64; uint64 cdata up to 2^63-1 too; other cdata: error
-  string        tg_put_text; tg_put_bytes when the slot holds bytes
+  string        tg_put_text (which keeps bytes when the slot holds bytes)
   tide.bytes(s) tg_put_bytes: table {s} with metatable host markers.bytes
   tide.raw(c,s) cells only (r.value, r.key, header): tg_cell_put_encoded; table
                 {s, c} with metatable markers.raw
@@ -142,6 +142,7 @@ local json = use "json"
 local C = ffi.C
 local cast, istype, ffi_string = ffi.cast, ffi.istype, ffi.string
 local type, error, tonumber, tostring, rawget = type, error, tonumber, tostring, rawget
+local abs = math.abs
 local node_p, record_p, batch_pp = abi.node_p, abi.record_p, abi.batch_pp
 local view_t, record_t, headers_t = abi.view, abi.record_view, abi.headers_view
 local batch_t, int64_t, uint64_t = abi.batch_view, abi.int64, abi.uint64
@@ -152,10 +153,11 @@ local NULL, BOOL = C.TG_NULL, C.TG_BOOL
 local INT8, INT64 = C.TG_INT8, C.TG_INT64
 local FLOAT32, FLOAT64 = C.TG_FLOAT32, C.TG_FLOAT64
 local NUM, STR, ESC, BYTES = C.TG_NUM, C.TG_STR, C.TG_ESC, C.TG_BYTES
-local ARRAY, PAIRS = C.TG_ARRAY, C.TG_PAIRS
+local ARRAY, MAP, PAIRS = C.TG_ARRAY, C.TG_MAP, C.TG_PAIRS
 local KEEP, DROP, RETRY = C.TG_KEEP, C.TG_DROP, C.TG_RETRY
 local REJECT, DONE = C.TG_REJECT, C.TG_DONE
 local CELL_NULL, CELL_DECODED = C.TG_CELL_NULL, C.TG_CELL_DECODED
+local EXACT_SPAN = 18014398509481984ULL -- of i + 2^53, for i within +-2^53
 local UINT64_LIMIT = 0x7fffffffffffffffULL
 
 local markers = json.markers
@@ -279,13 +281,16 @@ local function slots_of(name, always)
 end
 
 local function find_slow(node, c, id)
+    local kind = node.kind
+    if kind == ARRAY or kind == PAIRS then return -1 end
     if id >= cap[0] then grow(id) end
     local s = C.tg_slot_find(node, c.name)
     if id ~= 0 and s < 32767 then c.slot[id] = s end
     return s
 end
 
---- Slot of a field, or -1.
+--- Slot of a field of a map or struct, or -1 (also for arrays and pairs, whose
+-- common shape never gets an entry).
 local function find(node, c)
     local id = node.shape.id
     if id < cap[0] then
@@ -298,38 +303,52 @@ end
 
 --- reading ---------------------------------------------------------------------
 
+-- Few comparisons, the likely ones first: each is a guard and a snapshot in
+-- compiled code, and a trace holds a limited number of them.
+
 local function read_number(v)
     local d = C.tg_value_number(v, ok)
-    if d < 9007199254740992 and d > -9007199254740992 then return d end
+    if abs(d) < 9007199254740992 then return d end
     local i = C.tg_value_int64(v, ok)
     if ok[0] ~= 0 and (i > MAX53 or i < MIN53) then return i end
     return d
+end
+
+local function read_int(v)
+    local i = v.u.i
+    if cast(uint64_t, i + MAX53) <= EXACT_SPAN then return tonumber(i) end
+    return i
+end
+
+local function read_other(v, tag)
+    if tag >= INT8 and tag < INT64 then return tonumber(v.u.i) end
+    if tag == FLOAT64 or tag == FLOAT32 then return v.u.d end
+    if tag == ESC then
+        local p = C.tg_value_text(slot[0], v, len)
+        if p == nil then fail(4) end
+        return ffi_string(p, len[0])
+    end
+    if tag == BYTES then return ffi_string(v.u.p, v.len) end
+    return nil
 end
 
 --- A tg_value as a Lua value.
 local function read(v)
     local tag = v.tag
     if tag == STR then return ffi_string(v.u.p, v.len) end
-    if tag >= INT8 and tag <= INT64 then
-        local i = v.u.i
-        if i <= MAX53 and i >= MIN53 then return tonumber(i) end
-        return i
+    if tag == INT64 then
+        local x = read_int(v)
+        return x
     end
     if tag == NUM then
         local x = read_number(v)
         return x
     end
-    if tag == FLOAT64 or tag == FLOAT32 then return v.u.d end
-    if tag >= ARRAY then return wrap(v.u.node) end
     if tag == BOOL then return v.u.i ~= 0 end
+    if tag >= ARRAY then return wrap(v.u.node) end
     if tag == NULL then return null end
-    if tag == BYTES then return ffi_string(v.u.p, v.len) end
-    if tag == ESC then
-        local p = C.tg_value_text(slot[0], v, len)
-        if p == nil then fail(3) end
-        return ffi_string(p, len[0])
-    end
-    return nil
+    local x = read_other(v, tag)
+    return x
 end
 
 local function cell_open(cell)
@@ -337,9 +356,14 @@ local function cell_open(cell)
 end
 
 local function cell_read(cell)
-    local state = cell.state
-    if state == CELL_NULL then return null end
-    if state ~= CELL_DECODED then cell_open(cell) end
+    if cell.state == CELL_DECODED then
+        local v = cell.value
+        if v.tag == MAP then return wrap(v.u.node) end
+        local x = read(v)
+        return x
+    end
+    if cell.state == CELL_NULL then return null end
+    cell_open(cell)
     local x = read(cell.value)
     return x
 end
@@ -414,11 +438,7 @@ local function put(node, s, name, x)
     if t == "number" then
         rc = C.tg_put_number(node, s, name, x)
     elseif t == "string" then
-        if s >= 0 and s < node.n and node.slots[s].tag == BYTES then
-            rc = C.tg_put_bytes(node, s, name, x, #x)
-        else
-            rc = C.tg_put_text(node, s, name, x, #x)
-        end
+        rc = C.tg_put_text(node, s, name, x, #x)
     else
         rc = put_other(node, s, name, x)
     end
@@ -459,11 +479,7 @@ local function cell_put(cell, x, what)
     local rc
     local t = type(x)
     if t == "string" then
-        if cell.state == CELL_DECODED and cell.value.tag == BYTES then
-            rc = C.tg_cell_put_bytes(cell, x, #x)
-        else
-            rc = C.tg_cell_put_text(cell, x, #x)
-        end
+        rc = C.tg_cell_put_text(cell, x, #x)
     elseif t == "number" then
         rc = C.tg_cell_put_number(cell, x)
     else
@@ -475,11 +491,11 @@ end
 --- views of values ---------------------------------------------------------------
 
 -- 0-based place of an array index: exact integers only. -1: not in 0..2^31-1.
-local function place(k)
+local function place(k, level)
     if type(k) == "number" then
         if k >= 1 and k <= 2147483647 and k % 1 == 0 then return k - 1 end
         if k % 1 ~= 0 then
-            error("array index must be a whole number, got " .. tostring(k), 3)
+            error("array index must be a whole number, got " .. tostring(k), level)
         end
         return -1
     end
@@ -487,7 +503,7 @@ local function place(k)
         if k >= 1 and k <= 2147483647 then return tonumber(k) - 1 end
         return -1
     end
-    error(("array index must be a number, got %s '%s'"):format(type(k), tostring(k)), 3)
+    error(("array index must be a number, got %s '%s'"):format(type(k), tostring(k)), level)
 end
 
 local function same(v, k)
@@ -505,10 +521,17 @@ end
 
 local function get_other(node, k)
     local kind = node.kind
+    if kind == ARRAY then
+        local i = place(k, 4)
+        if i < 0 or i >= node.n then return nil end
+        local x = read(node.slots + i)
+        return x
+    end
     if kind == PAIRS then
         local i = pairs_find(node, k)
         if i < 0 then return nil end
-        return read(node.slots + (i + 1))
+        local x = read(node.slots + (i + 1))
+        return x
     end
     if type(k) ~= "string" then
         error(("field names are strings, got %s '%s'"):format(type(k), tostring(k)), 3)
@@ -521,26 +544,25 @@ local function get_other(node, k)
         s = C.tg_slot_find_text(node, k, #k)
     end
     if s < 0 then return nil end
-    return read(node.slots + s)
+    local x = read(node.slots + s)
+    return x
 end
 
 local function view_index(v, k)
     local node = cast(node_p, v)
     if node.born ~= slot[0].serial then stale() end
-    local kind = node.kind
-    if kind == ARRAY then
-        local i = place(k)
-        if i < 0 or i >= node.n then return nil end
-        local x = read(node.slots + i)
-        return x
-    end
-    if kind ~= PAIRS then
+    if type(k) == "string" then
         local c = names[k]
         if c then
-            local s = find(node, c)
-            if s < 0 then return nil end
-            local x = read(node.slots + s)
-            return x
+            local id = node.shape.id
+            if id < cap[0] then
+                local s = c.slot[id]
+                if s >= 0 then
+                    local x = read(node.slots + s)
+                    return x
+                end
+                if s == -1 then return nil end
+            end
         end
     end
     local x = get_other(node, k)
@@ -552,7 +574,7 @@ local function delete(node, s)
 end
 
 local function set_element(node, k, x)
-    local i = place(k)
+    local i = place(k, 5)
     local n = tonumber(node.n)
     if i < 0 or i > n then
         error(("array index %s is out of range 1..%d"):format(tostring(k), n + 1), 3)
@@ -584,7 +606,12 @@ local function set_pair(node, k, x)
 end
 
 local function set_other(node, k, x)
-    if node.kind == PAIRS then
+    local kind = node.kind
+    if kind == ARRAY then
+        set_element(node, k, x)
+        return
+    end
+    if kind == PAIRS then
         set_pair(node, k, x)
         return
     end
@@ -608,17 +635,20 @@ end
 local function view_newindex(v, k, x)
     local node = cast(node_p, v)
     if node.born ~= slot[0].serial then stale() end
-    local kind = node.kind
-    if kind == ARRAY then
-        set_element(node, k, x)
-        return
+    if type(k) == "string" and type(x) ~= "nil" then
+        local c = names[k]
+        if c then
+            local id = node.shape.id
+            if id < cap[0] then
+                local s = c.slot[id]
+                if s >= -1 then
+                    put(node, s, c.name, x)
+                    return
+                end
+            end
+        end
     end
-    local c = names[k]
-    if c and kind ~= PAIRS and type(x) ~= "nil" then
-        put(node, find(node, c), c.name, x)
-    else
-        set_other(node, k, x)
-    end
+    set_other(node, k, x)
 end
 
 local function view_len(v)
