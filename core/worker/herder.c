@@ -77,8 +77,8 @@ int tg_worker_add(tg_worker *worker, json_t *connector, const char *file,
     tg_connector *other = tg_herder_find(worker, name);
     if (other) {
         char where[2][600];
-        tg__where(file, "name", where[0], sizeof where[0]);
-        tg__where(other->file, "name", where[1], sizeof where[1]);
+        tg_worker_where(file, "name", where[0], sizeof where[0]);
+        tg_worker_where(other->file, "name", where[1], sizeof where[1]);
         return tg_err_set(err, TG_ERR_CONFIG,
                           "%s: name=%s is taken: %s has a connector of that "
                           "name already; give one of them another name",
@@ -146,7 +146,7 @@ static void plan_invalid(tg_connector *c, const json_t *errors)
         char where[600];
         const char *key = json_string_value(json_object_get(e, "key"));
         const char *message = json_string_value(json_object_get(e, "message"));
-        tg__where(c->file, key ? key : "name", where, sizeof where);
+        tg_worker_where(c->file, key ? key : "name", where, sizeof where);
         tg_buf_printf(&text, "%s%s%s%s", n > 1 ? "\n  " : "", where,
                       *where ? ": " : "",
                       message ? message : "invalid configuration");
@@ -189,7 +189,7 @@ static void plan_message(void *ctx, json_t *msg)
     if (json_is_object(error)) {
         const char *text = json_string_value(json_object_get(error, "text"));
         char where[600];
-        tg__where(c->file, "connector.class", where, sizeof where);
+        tg_worker_where(c->file, "connector.class", where, sizeof where);
         char *full = tg_sprintf("%s%s%s", where, *where ? ": " : "",
                                 text ? text : "unknown error");
         plan_failed(c, full,

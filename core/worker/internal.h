@@ -119,9 +119,6 @@ struct tg_worker {
 int64_t tg__now_ns(void);
 /* Owner's strings: frees *s and puts a copy. */
 void tg__set_text(char **s, const char *text);
-/* "file:line" of key in a connector or worker file, "file" if it is not there.
- */
-void tg__where(const char *file, const char *key, char *out, size_t size);
 
 /* ---- supervisor.c */
 /* Prints the sentence, stops everything, and ends with that exit code. */

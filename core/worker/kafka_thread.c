@@ -213,8 +213,8 @@ static void find_failed(tg_worker *worker, find_job *f)
         tg__worker_fatal(worker, 1, "%s", f->err.text);
     } else if (now - f->began_ns > f->limit_ns) {
         char where[600];
-        tg__where(worker->config_name, "bootstrap.servers", where,
-                  sizeof where);
+        tg_worker_where(worker->config_name, "bootstrap.servers", where,
+                        sizeof where);
         tg__worker_fatal(
             worker, 1,
             "%s: no Kafka broker answers at bootstrap.servers=%s within %lld "

@@ -60,7 +60,7 @@ static bool sets_key(const char *line, size_t len, const char *key)
                : after == '=' || after == ':' || after == ' ' || after == '\t';
 }
 
-void tg__where(const char *file, const char *key, char *out, size_t size)
+void tg_worker_where(const char *file, const char *key, char *out, size_t size)
 {
     size_t len = 0;
     int line = 1, found = 0;
@@ -149,7 +149,8 @@ static int is_embedded(const tg_worker *worker, bool *yes, tg_err *err)
     if (!*yes || strcmp(servers, "embedded:") == 0 || servers[8] == 0)
         return TG_OK;
     char where[600];
-    tg__where(worker->config_name, "bootstrap.servers", where, sizeof where);
+    tg_worker_where(worker->config_name, "bootstrap.servers", where,
+                    sizeof where);
     return tg_err_set(err, TG_ERR_CONFIG,
                       "%s: bootstrap.servers=%s: the embedded broker chooses "
                       "its port itself; write bootstrap.servers=embedded:",
@@ -170,8 +171,8 @@ static int open_offsets(tg_worker *worker, tg_err *err)
             worker->config_name);
     worker->offsets = tg_offsets_open_file(path, err);
     if (!worker->offsets) {
-        tg__where(worker->config_name, "offset.storage.file.filename", where,
-                  sizeof where);
+        tg_worker_where(worker->config_name, "offset.storage.file.filename",
+                        where, sizeof where);
         tg_err_prefix(err, "%s", where);
         return err->code;
     }
@@ -181,8 +182,8 @@ static int open_offsets(tg_worker *worker, tg_err *err)
         slash[slash == dir] = 0;
     int rc = access(slash ? dir : ".", W_OK | X_OK);
     if (rc != 0) {
-        tg__where(worker->config_name, "offset.storage.file.filename", where,
-                  sizeof where);
+        tg_worker_where(worker->config_name, "offset.storage.file.filename",
+                        where, sizeof where);
         rc = tg_err_set(err, TG_ERR_CONFIG,
                         "%s: offset.storage.file.filename=%s cannot be "
                         "written: the folder %s: %s",

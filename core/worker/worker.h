@@ -85,6 +85,10 @@ void tg_call_text(tg_call *call, int status, const char *type, char *text,
  * NULL. */
 json_t *tg_json_text(const char *s);
 
+/* "file:line" of key in a connector or worker file; "file" if it is not there,
+ * "" without a file. Any thread. */
+void tg_worker_where(const char *file, const char *key, char *out, size_t size);
+
 /* What the worker is doing, as a sentence: "The worker is currently X, which
  * began at T." or "The last operation the worker completed was ...". Any
  * thread. started: startup is complete. */
