@@ -35,6 +35,7 @@ struct tg_control {
     tg_buf in;            /* reader's */
     _Atomic int pending;
     _Atomic int grace_ms;
+    _Atomic int signalled;
     _Atomic bool stopping, orphan, quit;
 };
 
@@ -95,10 +96,13 @@ static void take_signal(tg_control *c)
 
     if (read(c->signals, &info, sizeof info) != sizeof info)
         return;
-    if (getppid() != c->parent)
+    if (getppid() != c->parent) {
         orphaned(c);
-    else
+    } else {
+        if (!atomic_load(&c->stopping))
+            atomic_store(&c->signalled, (int)info.ssi_signo);
         push_stop(c);
+    }
 }
 
 static void *reader(void *arg)
@@ -255,6 +259,11 @@ bool tg_control_stopping(const tg_control *c)
 bool tg_control_orphan(const tg_control *c)
 {
     return atomic_load(&c->orphan);
+}
+
+int tg_control_signalled(const tg_control *c)
+{
+    return atomic_load(&c->signalled);
 }
 
 void tg_control_set_grace(tg_control *c, int ms)

@@ -29,6 +29,8 @@ bool tg_control_pending(const tg_control *c);
 bool tg_control_stopping(const tg_control *c);
 /* The supervisor is gone. */
 bool tg_control_orphan(const tg_control *c);
+/* SIGTERM while the supervisor lives asked for the stop: its number, else 0. */
+int tg_control_signalled(const tg_control *c);
 /* How long the process may live on as an orphan; default 0. */
 void tg_control_set_grace(tg_control *c, int ms);
 

@@ -23,6 +23,7 @@ struct tg_task {
     bool source;
     bool paused;
     bool commit_asked;
+    bool failed;              /* FAILED was reported */
     int64_t stop_deadline_ns; /* set by stop */
     int64_t flush_interval_ms, flush_timeout_ms, stop_timeout_ms;
 
@@ -37,6 +38,11 @@ struct tg_task {
     bool (*on_message)(void *ctx, const char *op, const json_t *msg);
     void *ctx;
 };
+
+/* Runs a task from its start message (borrowed; in: what was read behind it)
+ * to the end. 0; 1 when it cannot even report; a signal number when the process
+ * was asked by a signal to stop, not by the supervisor. */
+int tg__task_run(json_t *msg, tg_buf *in);
 
 /* Runs until the task stops or fails: 0, or the reason of the failure. They
  * report RUNNING, PAUSED and offsets; the caller reports FAILED and STOPPED. */
@@ -58,6 +64,8 @@ int tg__task_stop_left(const tg_task *task, int cap);
 int tg__task_start_instance(tg_task *task, tg_err *err);
 /* Reports RUNNING or PAUSED. */
 void tg__task_report_state(tg_task *task);
+/* Reports FAILED, once; the first error stays. */
+void tg__task_report_failed(tg_task *task, const tg_err *err);
 void tg__task_report_topics(tg_task *task, json_t *topics);
 
 void tg__task_heartbeat(tg_task *task);

@@ -1,0 +1,406 @@
+/*
+ * plan: checks a connector's configuration and splits its work, in a process of
+ * its own, so that a plugin that crashes or hangs takes nothing with it.
+ *
+ * What is checked here: the connector's own keys, converters, transforms,
+ * predicates, error handling, client overrides, topics of sinks. The answer
+ * lists every mistake, each under its key; tasks are only made without any.
+ *
+ * Threads: the child's main thread.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "task/task.h"
+#include <stdio.h>
+#include <strings.h>
+
+/* Keys that belong to the framework; those of prefixes are added from the
+ * configuration itself. */
+static const char *const known_keys[] = {
+    "name",
+    "connector.class",
+    "connector.plugin.version",
+    "tasks.max",
+    "tasks.max.enforce",
+    "key.converter",
+    "value.converter",
+    "header.converter",
+    "key.converter.plugin.version",
+    "value.converter.plugin.version",
+    "header.converter.plugin.version",
+    "transforms",
+    "predicates",
+    "config.action.reload",
+    "errors.retry.timeout",
+    "errors.retry.delay.max.ms",
+    "errors.tolerance",
+    "errors.log.enable",
+    "errors.log.include.messages",
+    "exactly.once.support",
+    "transaction.boundary",
+    "transaction.boundary.interval.ms",
+    "offsets.storage.topic",
+    "topic.creation.groups",
+    "topics",
+    "topics.regex",
+    "errors.deadletterqueue.topic.name",
+    "errors.deadletterqueue.topic.replication.factor",
+    "errors.deadletterqueue.context.headers.enable",
+    "tidegate.source.inflight.bytes",
+    "task.memory.max.mb",
+    "task.script.timeout.ms",
+    "task.script.jit",
+};
+
+static const char *const known_prefixes[] = {
+    "producer.override.", "consumer.override.", "admin.override.",
+    "transforms.",        "predicates.",        "topic.creation.",
+    "key.converter.",     "value.converter.",   "header.converter."};
+
+typedef struct plan {
+    const json_t *worker, *config;
+    const char *name, *class_name;
+    tg_vm *vm;
+    json_t *errors, *warnings, *info, *tasks;
+    bool source;
+} plan;
+
+static void add(json_t *list, const json_t *config, const char *key,
+                const char *message)
+{
+    json_t *value = json_object_get(config, key);
+
+    json_array_append_new(list, json_pack("{s:s, s:O, s:s}", "key", key,
+                                          "value", value ? value : json_null(),
+                                          "message", message));
+}
+
+static json_t *known_list(const json_t *config)
+{
+    json_t *known = json_array();
+    const char *key;
+    json_t *value;
+
+    for (size_t i = 0; i < sizeof known_keys / sizeof *known_keys; i++)
+        json_array_append_new(known, json_string(known_keys[i]));
+    json_object_foreach((json_t *)(uintptr_t)config, key, value)
+    {
+        for (size_t i = 0; i < sizeof known_prefixes / sizeof *known_prefixes;
+             i++)
+            if (strncmp(key, known_prefixes[i], strlen(known_prefixes[i])) == 0)
+                json_array_append_new(known, json_string(key));
+    }
+    return known;
+}
+
+/* --- checks -------------------------------------------------------------- */
+
+static void check_plugin(plan *p, const char *kind, const char *class_name,
+                         const json_t *config, const char *prefix,
+                         const char *type_key)
+{
+    json_t *errors = NULL, *warnings = NULL, *known = NULL;
+    tg_err err = {0};
+    const json_t *e;
+    size_t i;
+
+    if (!prefix)
+        known = known_list(config);
+    if (tg_plugin_validate(p->vm, kind, class_name, config, known, &errors,
+                           &warnings, &err) != 0)
+        add(p->errors, p->config, type_key, err.text);
+    for (int w = 0; w < 2; w++) {
+        json_array_foreach(w ? warnings : errors, i, e)
+        {
+            json_t *copy = json_copy((json_t *)(uintptr_t)e);
+            const char *key = json_string_value(json_object_get(e, "key"));
+            if (prefix && key) {
+                char *full = tg_sprintf("%s%s", prefix, key);
+                json_object_set_new(copy, "key", json_string(full));
+                tg_free(full);
+            }
+            json_array_append_new(w ? p->warnings : p->errors, copy);
+        }
+    }
+    json_decref(errors);
+    json_decref(warnings);
+    json_decref(known);
+}
+
+static void check_converters(plan *p)
+{
+    static const char *const roles[] = {"key", "value", "header"};
+
+    for (size_t i = 0; i < 3; i++) {
+        char *key = tg_sprintf("%s.converter", roles[i]);
+        tg_err err = {0};
+        tg_converter *conv =
+            tg_chain_converter(p->worker, p->config, roles[i], &err);
+        if (conv)
+            tg_converter_free(conv);
+        else
+            add(p->errors, p->config, key, err.text);
+        tg_free(key);
+    }
+}
+
+/* One alias of transforms or predicates. */
+static void check_alias(plan *p, const char *kind, const char *alias)
+{
+    char *prefix = tg_sprintf("%ss.%s.", kind, alias);
+    char *type_key = tg_sprintf("%stype", prefix);
+    const char *type = tg_config_get(p->config, type_key, NULL);
+    char *list = tg_sprintf("%ss.", kind);
+    json_t *own = tg_chain_plugin_config(p->config, list, alias);
+
+    if (!type) {
+        char *text = tg_sprintf("%s is missing: it names the class of the %s "
+                                "%s",
+                                type_key, kind, alias);
+        add(p->errors, p->config, type_key, text);
+        tg_free(text);
+    } else {
+        check_plugin(p, kind, type, own, prefix, type_key);
+    }
+    json_decref(own);
+    tg_free(list);
+    tg_free(type_key);
+    tg_free(prefix);
+}
+
+static bool listed(const json_t *list, const char *text)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item) if (strcmp(json_string_value(item),
+                                                 text) == 0) return true;
+    return false;
+}
+
+static void check_predicate_of(plan *p, const char *alias,
+                               const json_t *predicates)
+{
+    char *key = tg_sprintf("transforms.%s.predicate", alias);
+    char *negate = tg_sprintf("transforms.%s.negate", alias);
+    const char *predicate = tg_config_get(p->config, key, NULL);
+    bool on = false;
+    tg_err err = {0};
+
+    if (tg_config_bool(p->config, negate, false, &on, &err))
+        add(p->errors, p->config, negate, err.text);
+    else if (!predicate && tg_config_get(p->config, negate, NULL))
+        add(p->errors, p->config, negate,
+            "there is no predicate to negate: set it or remove this key");
+    if (predicate && !listed(predicates, predicate)) {
+        char *text = tg_sprintf("the predicate %s is not listed in predicates",
+                                predicate);
+        add(p->errors, p->config, key, text);
+        tg_free(text);
+    }
+    tg_free(negate);
+    tg_free(key);
+}
+
+static void check_lists(plan *p)
+{
+    static const char *const kinds[] = {"transform", "predicate"};
+    json_t *predicates = tg_config_list(p->config, "predicates");
+
+    for (int k = 0; k < 2; k++) {
+        char *key = tg_sprintf("%ss", kinds[k]);
+        json_t *aliases = tg_config_list(p->config, key);
+        json_t *seen = json_array();
+        const json_t *item;
+        size_t i;
+        json_array_foreach(aliases, i, item)
+        {
+            const char *alias = json_string_value(item);
+            if (listed(seen, alias))
+                add(p->errors, p->config, key, "an alias is listed twice");
+            json_array_append_new(seen, json_string(alias));
+            check_alias(p, kinds[k], alias);
+            if (k == 0)
+                check_predicate_of(p, alias, predicates);
+        }
+        json_decref(seen);
+        json_decref(aliases);
+        tg_free(key);
+    }
+    json_decref(predicates);
+}
+
+static void check_topics(plan *p)
+{
+    json_t *topics = tg_config_list(p->config, "topics");
+    bool list = json_array_size(topics) > 0;
+    bool regex = *tg_config_get(p->config, "topics.regex", "") != 0;
+
+    if (list && regex)
+        add(p->errors, p->config, "topics",
+            "topics and topics.regex are mutually exclusive options, but both "
+            "are set.");
+    else if (!list && !regex)
+        add(p->errors, p->config, "topics",
+            "Must configure one of topics or topics.regex");
+    json_decref(topics);
+}
+
+static int check_number(plan *p, const char *key, int64_t dflt, int64_t min)
+{
+    tg_err err = {0};
+    int64_t n = dflt;
+
+    if (tg_config_int(p->config, key, dflt, min, INT32_MAX, &n, &err))
+        add(p->errors, p->config, key, err.text);
+    return (int)n;
+}
+
+static void check_errors(plan *p)
+{
+    static const char *const bools[] = {"errors.log.enable",
+                                        "errors.log.include.messages",
+                                        "tasks.max.enforce"};
+    const char *tolerance =
+        tg_config_get(p->config, "errors.tolerance", "none");
+    tg_err err = {0};
+    bool b;
+
+    if (strcasecmp(tolerance, "none") != 0 && strcasecmp(tolerance, "all") != 0)
+        add(p->errors, p->config, "errors.tolerance",
+            "none and all are accepted");
+    for (size_t i = 0; i < 3; i++)
+        if (tg_config_bool(p->config, bools[i], false, &b, &err))
+            add(p->errors, p->config, bools[i], err.text);
+    check_number(p, "errors.retry.timeout", 0, -1);
+    check_number(p, "errors.retry.delay.max.ms", 60000, 0);
+}
+
+static void check_all(plan *p)
+{
+    check_plugin(p, p->source ? "source" : "sink", p->class_name, p->config,
+                 NULL, "connector.class");
+    check_converters(p);
+    check_lists(p);
+    check_errors(p);
+    tg_client_config_check(
+        p->worker, p->config,
+        p->source ? "producer.override." : "consumer.override.", p->errors);
+    if (!p->source)
+        check_topics(p);
+}
+
+/* --- the answer ---------------------------------------------------------- */
+
+static int find_connector(plan *p, tg_err *err)
+{
+    const char *kind;
+    int rc;
+
+    p->class_name = tg_config_get(p->config, "connector.class", NULL);
+    if (!p->class_name)
+        return tg_err_set(err, TG_ERR_CONFIG,
+                          "Missing required configuration "
+                          "\"connector.class\" which has no default value.");
+    rc = tg_plugin_find(p->vm, "connector", p->class_name, &p->info, err);
+    if (rc)
+        return rc;
+    kind = json_string_value(json_object_get(p->info, "kind"));
+    p->source = kind && strcmp(kind, "source") == 0;
+    return 0;
+}
+
+static int split(plan *p, tg_err *err)
+{
+    int max = check_number(p, "tasks.max", 1, 1);
+    json_t *topics, *task;
+    size_t i;
+    int rc;
+
+    if (json_array_size(p->errors) > 0)
+        return 0;
+    rc = tg_plugin_tasks(p->vm, p->class_name, p->config, max, &p->tasks, err);
+    if (rc || p->source)
+        return rc;
+    topics = json_object_get(p->config, "topics");
+    json_array_foreach(p->tasks, i, task)
+    {
+        json_t *regex = json_object_get(p->config, "topics.regex");
+        if (topics)
+            json_object_set(task, "topics", topics);
+        if (regex)
+            json_object_set(task, "topics.regex", regex);
+    }
+    return 0;
+}
+
+static json_t *answer(plan *p, const tg_err *err)
+{
+    json_t *out = json_pack("{s:s, s:O, s:O}", "op", "planned", "errors",
+                            p->errors, "warnings", p->warnings);
+    static const char *const copied[] = {"kind", "class", "version"};
+
+    for (size_t i = 0; p->info && i < 3; i++) {
+        json_t *v = json_object_get(p->info, copied[i]);
+        if (v)
+            json_object_set(out, copied[i], v);
+    }
+    json_object_set_new(out, "tasks",
+                        p->tasks ? json_incref(p->tasks) : json_array());
+    if (err->code)
+        json_object_set_new(
+            out, "error",
+            json_pack("{s:s, s:s}", "text", err->text, "trace", err->trace));
+    return out;
+}
+
+static int run(plan *p, tg_err *err)
+{
+    tg_vm_options options;
+    json_t *path = NULL;
+    int rc = tg__vm_options(p->worker, p->config, &options, &path, err);
+
+    if (rc == 0) {
+        p->vm = tg_vm_new(&options, err);
+        rc = p->vm ? 0 : err->code;
+    }
+    json_decref(path);
+    if (rc)
+        return rc;
+    rc = find_connector(p, err);
+    if (rc) {
+        add(p->errors, p->config, "connector.class", err->text);
+        return rc;
+    }
+    check_all(p);
+    rc = split(p, err);
+    if (rc)
+        tg_err_prefix(err, "connector %s: tasks failed", p->name);
+    return rc;
+}
+
+json_t *tg__plan(const json_t *msg)
+{
+    plan p = {.worker = json_object_get(msg, "worker"),
+              .config = json_object_get(msg, "config"),
+              .errors = json_array(),
+              .warnings = json_array()};
+    tg_err err = {0};
+    json_t *out;
+
+    p.name = json_string_value(json_object_get(msg, "name"));
+    if (!p.name)
+        p.name = tg_config_get(p.config, "name", "?");
+    if (!json_is_object(p.worker) || !json_is_object(p.config))
+        tg_err_set(&err, TG_ERR_ARG, "plan lacks worker or config");
+    else
+        run(&p, &err);
+    out = answer(&p, &err);
+    if (p.vm)
+        tg_vm_free(p.vm);
+    json_decref(p.info);
+    json_decref(p.tasks);
+    json_decref(p.errors);
+    json_decref(p.warnings);
+    return out;
+}
