@@ -96,6 +96,7 @@ int32_t tg_record_set_timestamp(tg_record *rec, int64_t ms)
     if (tg_record_touch(rec))
         return TG_ERR_LIMIT;
     rec->timestamp = ms;
+    rec->timestamp_type = ms < 0 ? TG_TIME_NONE : TG_TIME_CREATE;
     return 0;
 }
 

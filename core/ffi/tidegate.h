@@ -85,6 +85,15 @@ enum {
     TG_CELL_BAD = 3      /* decoding failed; reason is in the record */
 };
 
+/* Where a record's timestamp comes from. */
+enum {
+    TG_TIME_NONE = 0,
+    TG_TIME_CREATE = 1,
+    TG_TIME_APPEND = 2, /* the broker's log append time */
+    TG_TIME_POLL = 3    /* the moment of the poll: the producer may stamp the
+                           record when it sends it, which is cheaper */
+};
+
 /* Which cell of a record. Headers are >= 0 by index. */
 enum { TG_VALUE = -1, TG_KEY = -2 };
 
@@ -194,7 +203,7 @@ typedef struct tg_record {
     const char *source_offset; /* source: offset as compact JSON object, NULL
                                   when the short form is used */
     uint32_t source_offsetlen;
-    uint8_t timestamp_type; /* 0 none, 1 create time, 2 log append time */
+    uint8_t timestamp_type; /* TG_TIME_* */
     uint8_t verdict;        /* TG_KEEP ... */
     uint16_t stage;         /* stage that set the verdict */
     uint32_t reasonlen;

@@ -328,6 +328,7 @@ static int append(tg_line_reader *r, lines_out *out, const char *topic,
     rec->topic = out->topic;
     rec->topiclen = out->topiclen;
     rec->timestamp = out->now;
+    rec->timestamp_type = TG_TIME_POLL;
     hold(r->block, out->batch);
     tg_cell_set_raw(&rec->value, out->conv, r->block->data + r->start,
                     (int32_t)len);

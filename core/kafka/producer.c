@@ -9,7 +9,8 @@
  * of a single message, its size, is looked at before. Should an accepted
  * message still stand behind a refused one, the refused one is reported through
  * the delivery function, so that what is counted as queued stays exact.
- * Records with a timestamp or headers need rd_kafka_produceva, one by one.
+ * Records with a timestamp of their own or headers need rd_kafka_produceva, one
+ * by one.
  *
  * The partitioner is Java's (murmur2 of the key, random without one), wrapped
  * so that the number of partitions becomes known without asking: for topics of
@@ -242,7 +243,9 @@ static int32_t usual_partition(topic *t, int64_t now)
 
 static bool plain(const tg_record *rec)
 {
-    return rec->timestamp < 0 && !rec->nheaders;
+    bool stamped =
+        rec->timestamp >= 0 && rec->timestamp_type != TG_TIME_POLL;
+    return !stamped && !rec->nheaders;
 }
 
 static size_t part_size(const tg_cell *cell)
