@@ -159,7 +159,7 @@ static tg_vm *check_batch(lua_State *L, const char *method)
 {
     tg_vm *vm = tg__vm_of(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref_batch);
-    bool is = lua_rawequal(L, 1, -1);
+    bool is = lua_gettop(L) > 1 && lua_rawequal(L, 1, -1);
     lua_pop(L, 1);
     if (!is)
         tg__raise(L, "call it as %s, with a colon", method);

@@ -61,8 +61,9 @@ static const char *text_of(lua_State *L, int idx)
 
 static int bad_name(lua_State *L)
 {
-    return tg__raise(L, "field names are strings, got %s '%s'",
-                     luaL_typename(L, 2), text_of(L, 2));
+    const char *kind = luaL_typename(L, 2); /* text_of makes it a string */
+    return tg__raise(L, "field names are strings, got %s '%s'", kind,
+                     text_of(L, 2));
 }
 
 /* 0-based place of an array index at idx, -1 when it is outside of any array;
