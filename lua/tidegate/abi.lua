@@ -47,7 +47,7 @@ local M = {
     -- batch it shows an empty one, so that nothing dangles.
     none = ffi.new("tg_batch[1]"),
     slot = ffi.new("tg_batch *[1]"),
-    null = ffi.cast("const struct tg_null *", nil),
+    null = ffi.cast("struct tg_null *", nil),
     status = { config = C.TG_ERR_CONFIG, notfound = C.TG_ERR_NOTFOUND },
     verdict = { keep = C.TG_KEEP, drop = C.TG_DROP, retry = C.TG_RETRY, reject = C.TG_REJECT,
         done = C.TG_DONE },

@@ -42,9 +42,9 @@ local plugin = use "plugin"
 local find = use "find"
 local config = use "config"
 
-local M = {
-    batch = view.batch, -- the batch object that hooks get; for tests
-}
+-- For tests: the batch object that hooks get, and what plugins of a kind get
+-- from require "tidegate".
+local M = { batch = view.batch, tide = use("init").build }
 
 --- Description of the plugin that a class name means, or nil and why not.
 function M.find(kind, class)

@@ -24,7 +24,8 @@ VALUES, as written to a field, an element, r.value, r.key or a header
                 element, any other place is an error. r.value, r.key: null.
   tide.null     null
   boolean       boolean
-  number        tg_put_number; NaN and infinities are errors (from C)
+  number        tg_put_number; NaN and infinities are kept, and JSON gets them
+                as strings, as JsonConverter writes them
   int64 cdata   tg_put_int64; uint64 cdata up to 2^63-1 too; other cdata: error
   string        tg_put_text (which keeps bytes when the slot holds bytes)
   tide.bytes(s) tg_put_bytes: table {s} with metatable host markers.bytes
@@ -409,7 +410,7 @@ local function put_other(node, s, name, x)
         local from = to_node(x)
         if from then return C.tg_put_copy(node, s, name, node_value(from)) end
         if istype(int64_t, x) then return C.tg_put_int64(node, s, name, x) end
-        if x == nil and istype("const struct tg_null *", x) then
+        if x == nil and istype("struct tg_null *", x) then
             return C.tg_put_null(node, s, name)
         end
         if istype(uint64_t, x) and x <= UINT64_LIMIT then
@@ -453,7 +454,7 @@ local function cell_put_other(cell, x, what)
         local from = to_node(x)
         if from then return C.tg_cell_put_copy(cell, node_value(from)) end
         if istype(int64_t, x) then return C.tg_cell_put_int64(cell, x) end
-        if x == nil and istype("const struct tg_null *", x) then
+        if x == nil and istype("struct tg_null *", x) then
             return C.tg_cell_put_null(cell)
         end
         if istype(uint64_t, x) and x <= UINT64_LIMIT then
@@ -1108,7 +1109,7 @@ M.fail = fail
 --- What a value is for C: see WHAT C GETS FROM BOOT above.
 function M.classify(x)
     if type(x) ~= "cdata" then return nil end
-    if x == nil and istype("const struct tg_null *", x) then return "null" end
+    if x == nil and istype("struct tg_null *", x) then return "null" end
     if istype(int64_t, x) or istype(uint64_t, x) and x <= UINT64_LIMIT then
         abi.int64_cell[0] = cast(int64_t, x)
         return "int64"
