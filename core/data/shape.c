@@ -58,10 +58,21 @@ tg_site *tg__shape_sites(tg_shape *shape, uint32_t i)
     return priv->sites + (i & priv->site_mask);
 }
 
+/* Sites below live for ever, also when the one above goes with its converter:
+ * private shapes point to them. Kept in a list so that they stay reachable. */
 tg_site *tg_site_below(tg_site *site)
 {
-    if (!site->below)
-        site->below = tg_calloc(sizeof *site->below);
+    static struct kept {
+        tg_site site;
+        struct kept *next;
+    } * all;
+
+    if (!site->below) {
+        struct kept *k = tg_calloc(sizeof *k);
+        k->next = all;
+        all = k;
+        site->below = &k->site;
+    }
     return site->below;
 }
 
