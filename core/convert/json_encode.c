@@ -46,10 +46,23 @@ static void escape(tg_buf *out, unsigned char c)
     }
 }
 
+static void write_quoted(tg_buf *out, const char *p, size_t len)
+{
+    char *to = tg__buf_room(out, len + 2);
+    to[0] = '"';
+    tg__copy_short(to + 1, p, len);
+    to[len + 1] = '"';
+    out->len += len + 2;
+}
+
 /* Bytes that are no UTF-8 become U+FFFD; the first one is returned. */
 static const char *write_string(tg_buf *out, const char *s, size_t len)
 {
     const char *end = s + len, *bad = NULL;
+    if (tg__json_plain(s, end) == end) {
+        write_quoted(out, s, len);
+        return NULL;
+    }
     *tg__buf_room(out, 1) = '"';
     out->len++;
     while (s < end) {
@@ -92,15 +105,6 @@ static int write_new_string(json_out *o, const tg_value *v)
                       " position %zu is not UTF-8; write it as bytes or convert"
                       " it",
                       (unsigned char)*bad, (size_t)(bad - v->u.p));
-}
-
-static void write_quoted(tg_buf *out, const char *p, size_t len)
-{
-    char *to = tg__buf_room(out, len + 2);
-    to[0] = '"';
-    tg__copy_short(to + 1, p, len);
-    to[len + 1] = '"';
-    out->len += len + 2;
 }
 
 /* --- numbers and bytes ---------------------------------------------------- */
@@ -227,23 +231,52 @@ static int write_null(json_out *o, const tg_schema *schema)
     return 0;
 }
 
-/* Tries the kinds that most fields have; false for the others. */
-static inline bool write_simple(tg_buf *out, const tg_value *v)
+/* Room for a name and a scalar without growing in between. */
+static inline size_t member_room(const tg_name *name, const tg_value *v)
 {
-    char *p;
-    if (v->tag == TG_STR && !(v->flags & TG_F_NEW)) {
-        write_quoted(out, v->u.p, v->len);
-    } else if (v->tag == TG_INT64) {
-        p = tg__buf_room(out, 20);
-        out->len += (size_t)tg_int64_text(p, v->u.i);
-    } else if (v->tag == TG_NUM) {
-        p = tg__buf_room(out, v->len);
-        tg__copy_short(p, v->u.p, v->len);
-        out->len += v->len;
-    } else {
-        return false;
+    return (size_t)name->jsonlen + v->len + 40;
+}
+
+/* Writes the kinds that most fields have and returns the end; NULL for the
+ * others. There is room. */
+static inline char *put_simple(char *at, const tg_value *v)
+{
+    switch (v->tag) {
+    case TG_STR:
+        if (v->flags & TG_F_NEW &&
+            tg__json_plain(v->u.p, v->u.p + v->len) != v->u.p + v->len)
+            return NULL; /* fall through */
+    case TG_ESC:
+        *at++ = '"';
+        tg__copy_short(at, v->u.p, v->len);
+        at += v->len;
+        *at++ = '"';
+        return at;
+    case TG_NUM:
+        tg__copy_short(at, v->u.p, v->len);
+        return at + v->len;
+    case TG_INT64:
+        return at + tg_int64_text(at, v->u.i);
+    case TG_BOOL:
+        memcpy(at, v->u.i ? "true " : "false", 5);
+        return at + (v->u.i ? 4 : 5);
+    case TG_NULL:
+        memcpy(at, "null", 4);
+        return at + 4;
+    default:
+        return NULL;
     }
-    return true;
+}
+
+/* `,"name":`, the comma left out in front of the first. The text is padded, so
+ * it can be copied by words. */
+static inline char *put_name(char *at, const tg_name *name, bool first)
+{
+    const char *from = name->json + first;
+    size_t n = name->jsonlen - first;
+    for (size_t i = 0; i < n; i += 8)
+        memcpy(at + i, from + i, 8);
+    return at + n;
 }
 
 static int write_members(json_out *o, const tg_node *node,
@@ -252,7 +285,7 @@ static int write_members(json_out *o, const tg_node *node,
     tg_buf *out = o->buf;
     const tg_schema *schema =
         node->kind == TG_STRUCT ? node->shape->schema : NULL;
-    size_t comma = 1; /* the first name is written without */
+    bool first = true;
     *tg__buf_room(out, 1) = '{';
     out->len++;
     for (uint32_t i = 0; i < node->n; i++) {
@@ -260,14 +293,13 @@ static int write_members(json_out *o, const tg_node *node,
         const tg_name *name = node->shape->names[i];
         if (v->tag == TG_ABSENT && !schema)
             continue;
-        char *p = tg__buf_room(out, name->jsonlen);
-        tg__copy_short(p, name->json + comma, name->jsonlen - comma);
-        out->len += name->jsonlen - comma;
-        comma = 0;
+        char *at = tg__buf_room(out, member_room(name, v));
+        at = put_name(at, name, first);
+        first = false;
         const tg_schema *of = schema ? schema->fields[i].schema : items;
-        if (!of && write_simple(out, v))
-            continue;
-        int rc = write_value(o, v, of);
+        char *end = of ? NULL : put_simple(at, v);
+        out->len = (size_t)((end ? end : at) - out->p);
+        int rc = end ? 0 : write_value(o, v, of);
         if (rc) {
             tg_err_prefix(o->err, "field \"%s\"", name->text);
             return rc;

@@ -34,20 +34,29 @@ const tg_schema *tg_json_schema_now(const tg_value *v,
 /* Copies n bytes inline: for the short texts that records are made of. */
 static inline void tg__copy_short(char *to, const char *from, size_t n)
 {
-    if (n > 16) {
+    uint64_t a, b, c, d;
+    if (n > 32) {
         memcpy(to, from, n);
+    } else if (n >= 16) {
+        memcpy(&a, from, 8);
+        memcpy(&b, from + 8, 8);
+        memcpy(&c, from + n - 16, 8);
+        memcpy(&d, from + n - 8, 8);
+        memcpy(to, &a, 8);
+        memcpy(to + 8, &b, 8);
+        memcpy(to + n - 16, &c, 8);
+        memcpy(to + n - 8, &d, 8);
     } else if (n >= 8) {
-        uint64_t a, b;
         memcpy(&a, from, 8);
         memcpy(&b, from + n - 8, 8);
         memcpy(to, &a, 8);
         memcpy(to + n - 8, &b, 8);
     } else if (n >= 4) {
-        uint32_t a, b;
-        memcpy(&a, from, 4);
-        memcpy(&b, from + n - 4, 4);
-        memcpy(to, &a, 4);
-        memcpy(to + n - 4, &b, 4);
+        uint32_t x, y;
+        memcpy(&x, from, 4);
+        memcpy(&y, from + n - 4, 4);
+        memcpy(to, &x, 4);
+        memcpy(to + n - 4, &y, 4);
     } else {
         for (size_t i = 0; i < n; i++)
             to[i] = from[i];
