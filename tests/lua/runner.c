@@ -12,9 +12,10 @@
  *                             item), items repeating. An item is the JSON text
  *                             of the value, or a table: value, key (JSON text,
  *                             or bytes for conv), conv ("json", "string",
- *                             "bytes"), topic, partition, offset, timestamp,
- *                             headers {{name, JSON text}, ...}. Topic and the
- *                             origin default to "t", 0, index - 1.
+ *                             "bytes", "envelope": JSON with schemas), topic,
+ *                             partition, offset, timestamp, headers {{name,
+ *                             JSON text}, ...}. Topic and the origin default
+ *                             to "t", 0, index - 1.
  *   empty([max])              an empty batch for polls
  *   range(lo, hi)             narrows the batch, 0-based, hi exclusive
  *   call(fn, ...)             calls as the host does: entered from C
@@ -82,14 +83,33 @@ static int lib_empty(lua_State *L)
 
 /* --- making records ------------------------------------------------------ */
 
+/* "envelope": JSON with schemas.enable=true; else a converter for scripts. */
+static const tg_converter *converter_of(lua_State *L, const char *name)
+{
+    static tg_converter *envelope;
+    tg_err err = {0};
+    if (strcmp(name, "envelope") != 0) {
+        const tg_converter *conv = tg_converter_named(name);
+        if (!conv)
+            luaL_error(L, "no converter '%s'", name);
+        return conv;
+    }
+    if (!envelope) {
+        json_t *config = json_pack("{ss}", "schemas.enable", "true");
+        envelope = tg_converter_new("JsonConverter", config, "value", &err);
+        json_decref(config);
+    }
+    if (!envelope)
+        luaL_error(L, "%s", err.text);
+    return envelope;
+}
+
 static void set_cell(lua_State *L, tg_cell *cell, const char *conv_name,
                      const char *what)
 {
     tg_err err = {0};
     size_t len;
-    const tg_converter *conv = tg_converter_named(conv_name);
-    if (!conv)
-        luaL_error(L, "no converter '%s'", conv_name);
+    const tg_converter *conv = converter_of(L, conv_name);
     if (!lua_isstring(L, -1)) {
         tg_cell_set_raw(cell, conv, NULL, -1);
         return;
@@ -267,9 +287,7 @@ static int lib_time(lua_State *L)
 static void push_encoded(lua_State *L, tg_cell *cell, const char *conv)
 {
     tg_err err = {0};
-    const tg_converter *c = tg_converter_named(conv);
-    if (!c)
-        luaL_error(L, "no converter '%s'", conv);
+    const tg_converter *c = converter_of(L, conv);
     if (tg_cell_encode(cell, c, &err))
         luaL_error(L, "cannot encode a test record: %s", err.text);
     if (cell->outlen < 0)
