@@ -21,3 +21,11 @@ int tg__fail_full(const tg_batch *batch)
                     "memory; use smaller batches or records",
                     batch->arena->limit);
 }
+
+int tg__fail_deep(void)
+{
+    return tg__fail(TG_ERR_DATA,
+                    "the value would be nested deeper than %d levels; flatten "
+                    "it or write it as text",
+                    TG_MAX_DEPTH);
+}

@@ -391,6 +391,8 @@ int tg__fit_node(const tg_place *at, int kind, tg_value *out)
         *out = *at->old;
         return 0;
     }
+    if (tg__node_depth(at->node) >= TG_MAX_DEPTH)
+        return tg__fail_deep();
     tg_shape *shape = kind == TG_ARRAY ? tg_shape_array()
                       : schema         ? tg_shape_of_schema(schema)
                                        : tg_shape_empty();

@@ -37,6 +37,8 @@ int tg__fail(int code, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* TG_ERR_LIMIT: the arena is full. */
 int tg__fail_full(const tg_batch *batch);
+/* TG_ERR_DATA: nested too deeply. */
+int tg__fail_deep(void);
 
 /* --- node.c --------------------------------------------------------------- */
 static inline tg_batch *tg__node_batch(const tg_node *node)
@@ -46,6 +48,9 @@ static inline tg_batch *tg__node_batch(const tg_node *node)
 /* A fresh array or map with no slots in use, made in the current stage. */
 tg_node *tg__node_fresh(tg_batch *batch, tg_cell *cell, tg_node *parent,
                         int kind, tg_shape *shape, uint32_t room);
+/* Containers from the root down to node, itself included; 0 for NULL, at most
+ * TG_MAX_DEPTH. */
+int tg__node_depth(const tg_node *node);
 /* Clone within one batch: texts are shared, clean subtrees keep their src. */
 int tg__value_share(tg_batch *batch, tg_cell *cell, tg_node *parent,
                     const tg_value *from, tg_value *to);

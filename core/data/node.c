@@ -59,6 +59,15 @@ int tg_node_reserve(tg_node *node, uint32_t n)
     return 0;
 }
 
+int tg__node_depth(const tg_node *node)
+{
+    int depth = 0;
+
+    for (; node && depth < TG_MAX_DEPTH; node = node->parent)
+        depth++;
+    return depth;
+}
+
 /* --- marks ---------------------------------------------------------------- */
 
 int tg_cell_touch(tg_cell *cell)
@@ -205,10 +214,8 @@ static int copy_value(const copier *c, tg_node *parent, const tg_value *from,
 {
     *to = *from;
     if (tg_tag_is_node(from->tag)) {
-        if (depth > TG_MAX_DEPTH)
-            return tg__fail(TG_ERR_DATA,
-                            "the value is nested deeper than %d levels",
-                            TG_MAX_DEPTH);
+        if (depth >= TG_MAX_DEPTH)
+            return tg__fail_deep();
         to->u.node = copy_node(c, parent, from->u.node, depth);
         return to->u.node ? 0 : tg_err_ffi()->code;
     }
@@ -226,7 +233,7 @@ int tg_value_copy(tg_batch *batch, tg_cell *cell, tg_node *parent,
 {
     copier c = {batch, cell, false};
 
-    return copy_value(&c, parent, from, to, 0);
+    return copy_value(&c, parent, from, to, tg__node_depth(parent));
 }
 
 int tg__value_share(tg_batch *batch, tg_cell *cell, tg_node *parent,
@@ -285,8 +292,10 @@ void tg__schema_follow(tg_node *node, const tg_schema *s)
 {
     for (tg_node *p; (p = node->parent) != NULL; node = p) {
         const tg_schema *ps = tg_node_schema(p);
+        if (!ps || (p->kind != TG_STRUCT && ps->value == s))
+            return;
         int32_t at = index_in(p, node);
-        if (!ps || at < 0)
+        if (at < 0)
             return;
         if (p->kind == TG_STRUCT) {
             if (ps->fields[at].schema == s)
@@ -294,7 +303,7 @@ void tg__schema_follow(tg_node *node, const tg_schema *s)
             s = as_optional(p, ps, tg_schema_refield(ps, (uint32_t)at, s));
             p->shape = tg_shape_of_schema(s);
         } else {
-            if (ps->value == s || (p->kind == TG_PAIRS && at % 2 == 0))
+            if (p->kind == TG_PAIRS && at % 2 == 0)
                 return;
             s = tg_schema_items(ps, s);
         }

@@ -253,6 +253,25 @@ static void bad_arguments_are_refused(void **state)
     assert_int_equal(n->dirty, 0);
 }
 
+static void depth_is_limited(void **state)
+{
+    (void)state;
+    tg_node *root = tree(&rec->value, "{}"), *n = root;
+    int depth = 1;
+    for (tg_node *next; (next = tg_put_node(n, -1, intern("x"), TG_MAP));
+         n = next)
+        depth++;
+    assert_int_equal(depth, TG_MAX_DEPTH);
+    assert_has(tg_ffi_error(), "deeper than 512");
+    assert_int_equal(set_number(n, "leaf", 1), 0);
+    tg_value one = {.tag = TG_MAP, .u.node = n};
+    assert_int_equal(tg_put_copy(n, -1, intern("y"), &one), TG_ERR_DATA);
+    assert_int_equal(tg_put_copy(root, -1, intern("y"), &one), 0);
+    assert_int_equal(tg_put_copy(root, -1, intern("z"), &rec->value.value),
+                     TG_ERR_DATA);
+    assert_int_equal(tg_cell_put_copy(&rec->key, &rec->value.value), 0);
+}
+
 static void a_full_arena_is_reported(void **state)
 {
     (void)state;
@@ -289,6 +308,7 @@ int main(void)
         T(zeros_of_each_kind),
         T(bytes_stay_bytes),
         T(bad_arguments_are_refused),
+        T(depth_is_limited),
         T(a_full_arena_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
