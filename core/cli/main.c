@@ -17,14 +17,14 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *summary; /* NULL: not for people */
 } commands[] = {
-    {"standalone", tg_cli_standalone,
+    {"standalone", tg_cmd_standalone,
      "run a worker with the connectors of some files"},
-    {"consume", tg_cli_consume, "print the records of a topic"},
-    {"produce", tg_cli_produce, "send lines to a topic"},
+    {"consume", tg_cmd_consume, "print the records of a topic"},
+    {"produce", tg_cmd_produce, "send lines to a topic"},
     {"version", version, "print the version"},
     {"help", help, "print this"},
-    {"task", tg_cli_task, NULL},
-    {"broker", tg_cli_broker, NULL},
+    {"task", tg_cmd_task, NULL},
+    {"broker", tg_cmd_broker, NULL},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -88,7 +88,7 @@ int main(int argc, char **argv)
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *called = slash ? slash + 1 : argc > 0 ? argv[0] : "";
     if (strncmp(called, "connect-standalone", 18) == 0)
-        return tg_cli_standalone(argc, argv);
+        return tg_cmd_standalone(argc, argv);
     if (argc < 2)
         return help(argc, argv);
     const struct command *command = find(argv[1]);

@@ -128,7 +128,7 @@ static int add_connectors(tg_worker *worker, const options *o, tg_err *err)
     return TG_OK;
 }
 
-int tg_cli_standalone(int argc, char **argv)
+int tg_cmd_standalone(int argc, char **argv)
 {
     options o;
     tg_err err = {0};

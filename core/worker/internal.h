@@ -73,6 +73,7 @@ struct tg_connector {
     int n_tasks;
     json_t *topics; /* active topics: name -> true */
     bool was_idle;  /* progress: nothing moved before the last line */
+    int was_failed; /* ... and so many tasks were FAILED */
 };
 
 struct tg_worker {
@@ -103,6 +104,7 @@ struct tg_worker {
     int flush_failures;
     int64_t commit_asked_ns; /* when tasks were last asked for offsets */
     uint64_t watch_turn;
+    int n_running; /* processes of tasks, at the last look of the watchdog */
 
     tg_embedded_broker *embedded; /* NULL: a real cluster */
     tg_kafka_thread *kafka;

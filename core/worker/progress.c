@@ -72,10 +72,11 @@ static void line(tg_connector *c)
     sums s = {0};
     for (int i = 0; i < c->n_tasks; i++)
         add_task(&s, c->tasks[i]);
-    bool idle = s.new_records == 0 && !s.waits[0] && !s.failed;
-    if (idle && c->was_idle)
+    bool idle = s.new_records == 0 && !s.waits[0];
+    if (idle && c->was_idle && c->was_failed == s.failed)
         return;
     c->was_idle = idle;
+    c->was_failed = s.failed;
     int n = snprintf(
         text, sizeof text, "%-20s %-7s %12s records %9s  %11s/s %9s/s  lag %s",
         c->name, s.failed ? "FAILED" : tg_state_name(c->state),

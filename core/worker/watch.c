@@ -5,8 +5,8 @@
  *   the task itself; when that has not helped TG_KILL_GRACE_MS later it hangs
  *   in C, and the process is killed.
  * - Memory of its own (resident without shared pages) above
- *   task.memory.max.mb: killed. Read once a second, at every look once it is
- *   above half of the limit.
+ *   task.memory.max.mb: killed. Read at every look; with many tasks once a
+ *   second, unless it is above half of the limit.
  * - A loop that has not turned for a minute is reported, not killed: it may be
  *   a debugger, or a disk.
  *
@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SILENT_S = 60, MEMORY_EVERY = 4, PLAN_MAX_S = 60 };
+enum { SILENT_S = 60, PLAN_MAX_S = 60, FEW_TASKS = 64, MEMORY_EVERY = 4 };
 
 /* Resident bytes that are not shared; -1 when the process is gone. */
 static int64_t own_memory(int pid)
@@ -45,7 +45,8 @@ static int64_t own_memory(int pid)
 
 static bool over_memory(tg_run_task *task, uint64_t turn)
 {
-    if (turn % MEMORY_EVERY != 0 && task->memory < task->memory_max / 2)
+    if (turn % MEMORY_EVERY != 0 && task->memory < task->memory_max / 2 &&
+        task->connector->worker->n_running > FEW_TASKS)
         return false;
     int64_t memory = own_memory(tg__child_pid(task->child));
     if (memory >= 0)
@@ -111,6 +112,7 @@ void tg__watch(tg_worker *worker)
 {
     int64_t now = tg__now_ns();
     uint64_t turn = ++worker->watch_turn;
+    int running = 0;
     for (int i = 0; i < worker->n_connectors; i++) {
         tg_connector *c = worker->connectors[i];
         plan_overdue(c, now);
@@ -119,8 +121,10 @@ void tg__watch(tg_worker *worker)
             if (!task->child || task->next == TG_NEXT_FAILED ||
                 task->said_failed)
                 continue;
+            running++;
             if (!overdue(task, now) && !over_memory(task, turn))
                 silent(task, now);
         }
     }
+    worker->n_running = running;
 }
