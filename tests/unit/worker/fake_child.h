@@ -139,6 +139,8 @@ static void fake_offsets(const json_t *start, json_int_t position)
                         "position", position));
 }
 
+static json_int_t fake_position = 7;
+
 static void fake_obey(const json_t *start, const json_t *msg)
 {
     const char *op = fake_text(msg, "op");
@@ -148,10 +150,11 @@ static void fake_obey(const json_t *start, const json_t *msg)
         fake_status("RUNNING");
     else if (strcmp(op, "commit") == 0 &&
              strcmp(fake_text(start, "kind"), "source") == 0)
-        fake_offsets(start, 7);
-    else if (strcmp(op, "released") == 0)
-        fake_offsets(start, json_integer_value(json_object_get(msg, "offset")));
-    else if (strcmp(op, "stop") == 0) {
+        fake_offsets(start, fake_position);
+    else if (strcmp(op, "released") == 0) {
+        fake_position = json_integer_value(json_object_get(msg, "offset"));
+        fake_offsets(start, fake_position);
+    } else if (strcmp(op, "stop") == 0) {
         fake_status("STOPPED");
         _exit(0);
     }
