@@ -108,18 +108,18 @@ static void test_scalars(void **state)
     (void)state;
     expect_text(&(tg_value){.tag = TG_FLOAT64, .u.d = 100}, "100.0");
     expect_text(&(tg_value){.tag = TG_FLOAT64, .u.d = 12345678.9},
-                 "1.23456789E7");
+                "1.23456789E7");
     expect_text(&(tg_value){.tag = TG_FLOAT32, .u.d = 0.1f}, "0.1");
     expect_text(&(tg_value){.tag = TG_FLOAT64, .u.d = NAN}, "\"NaN\"");
     expect_text(&(tg_value){.tag = TG_FLOAT64, .u.d = -INFINITY},
-                 "\"-Infinity\"");
+                "\"-Infinity\"");
     expect_text(&(tg_value){.tag = TG_INT8, .u.i = -128}, "-128");
     expect_text(&(tg_value){.tag = TG_INT64, .u.i = INT64_MIN},
-                 "-9223372036854775808");
+                "-9223372036854775808");
     expect_text(&(tg_value){.tag = TG_BOOL, .u.i = 1}, "true");
     expect_text(&(tg_value){.tag = TG_NULL}, "null");
     expect_text(&(tg_value){.tag = TG_BYTES, .u.p = "\0\xff", .len = 2},
-                 "\"AP8=\"");
+                "\"AP8=\"");
     expect_text(&(tg_value){.tag = TG_BYTES, .u.p = "", .len = 0}, "\"\"");
 }
 
