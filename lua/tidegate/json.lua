@@ -65,6 +65,9 @@ end
 local encode
 
 local function encode_list(t, out, depth)
+    local n = 0
+    for _ in pairs(t) do n = n + 1 end
+    if n ~= #t then error("an array with holes or names cannot become JSON", 0) end
     out[#out + 1] = "["
     for i = 1, #t do
         if i > 1 then out[#out + 1] = "," end

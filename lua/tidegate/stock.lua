@@ -238,10 +238,10 @@ end
 -- Puts the saved value into a new map, or into a new struct whose field has the
 -- old schema.
 local function hoist(cell, name, old, schema)
-    local node = C.tg_cell_put_node(cell, MAP)
+    local node = C.tg_cell_put_node(cell, schema ~= nil and STRUCT or MAP)
     if node == nil then return -1 end
     local s = -1
-    if node.kind == STRUCT and schema ~= nil then
+    if schema ~= nil then
         s = C.tg_add_field(node, name, schema)
         if s < 0 then return s end
         if old.tag <= NULL then return 0 end
