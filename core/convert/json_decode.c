@@ -153,8 +153,7 @@ static int next_member(tg_json_in *in)
 
 static bool exhausted(const tg_site *site, uint32_t n)
 {
-    return site->made >= TG_SHAPE_SITE_BUDGET || n >= MAX_INTERNED ||
-           tg_shape_count() >= TG_SHAPE_TOTAL;
+    return n >= MAX_INTERNED || !tg_site_open(site);
 }
 
 /* The name of the next key and the site of what follows. */

@@ -21,9 +21,10 @@ struct tg_shape_edit {
 
 static struct {
     tg_shape **slots;
-    uint32_t cap; /* power of two */
-    uint32_t n;   /* layouts without a schema */
-    uint32_t ids; /* ids given */
+    uint32_t cap;   /* power of two */
+    uint32_t n;     /* layouts without a schema */
+    uint32_t edits; /* those of them that edits made */
+    uint32_t ids;   /* ids given */
 } shapes = {.ids = 3};
 
 static tg_site array_site;
@@ -213,9 +214,9 @@ static tg_shape *shape_new(const tg_name *const *names, uint32_t n,
     return shape;
 }
 
-/* The interned layout, made if *made allows; NULL if not. */
-static tg_shape *layout(const tg_name *const *names, uint32_t n, uint32_t *made,
-                        uint32_t budget)
+/* The interned layout, made if may_make; NULL if there is none. */
+static tg_shape *layout(const tg_name *const *names, uint32_t n, bool may_make,
+                        uint32_t *made)
 {
     if (n == 0)
         return &empty_shape;
@@ -224,8 +225,7 @@ static tg_shape *layout(const tg_name *const *names, uint32_t n, uint32_t *made,
     tg_shape **slot = table_find(names, n);
     if (*slot)
         return *slot;
-    if (shapes.n >= TG_SHAPE_TOTAL || *made >= budget ||
-        shapes.ids >= TG_SHAPE_ID_MAX)
+    if (!may_make || shapes.ids >= TG_SHAPE_ID_MAX)
         return NULL;
     *slot = shape_new(names, n, NULL);
     shapes.n++;
@@ -289,7 +289,8 @@ static tg_shape *private_add(tg_batch *batch, tg_shape *from,
                          from->id ? NULL : priv->sites);
         if (!to)
             return NULL;
-        memcpy(to->names, from->names, n * sizeof *to->names);
+        if (n)
+            memcpy(to->names, from->names, n * sizeof *to->names);
     }
     to->names[n] = name;
     return to;
@@ -322,6 +323,12 @@ static bool has_private(const tg_name **names, uint32_t n)
     return false;
 }
 
+bool tg_site_open(const tg_site *site)
+{
+    return shapes.n - shapes.edits < TG_SHAPE_TOTAL &&
+           (!site || site->made < TG_SHAPE_SITE_BUDGET);
+}
+
 tg_shape *tg_shape_intern(tg_batch *batch, tg_site *site, const tg_name **names,
                           uint32_t n)
 {
@@ -331,11 +338,11 @@ tg_shape *tg_shape_intern(tg_batch *batch, tg_site *site, const tg_name **names,
     if (has_private(names, n)) {
         const tg_name **list = all_interned(names, n);
         if (list)
-            shape = layout(list, n, &none, 0);
+            shape = layout(list, n, false, &none);
         tg_free(list);
     } else {
-        shape =
-            layout(names, n, site ? &site->made : &none, TG_SHAPE_SITE_BUDGET);
+        uint32_t *made = site ? &site->made : &none;
+        shape = layout(names, n, tg_site_open(site), made);
     }
     if (shape) {
         if (site)
@@ -396,9 +403,10 @@ static tg_shape *edit_make(tg_batch *batch, tg_shape *from, uint32_t op,
         list = tg_alloc((from->n + 1) * sizeof *list);
     uint32_t n = edited(from, op, at, name, list);
     if (from->id && (!name || name->id)) {
-        uint32_t none = 0;
-        to = layout(list, n, &none, from->priv->nedits < EDIT_BUDGET);
-        if (to && from->priv->nedits < EDIT_BUDGET)
+        bool room = from->priv->nedits < EDIT_BUDGET;
+        to = layout(list, n, room && shapes.edits < TG_SHAPE_EDITS,
+                    &shapes.edits);
+        if (to && room)
             edit_keep(from, op, at, name, to);
     }
     if (!to && op == EDIT_ADD)

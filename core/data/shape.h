@@ -6,7 +6,8 @@
  * from the last one seen there, and compares names instead of hashing them.
  * Each site has a budget of 64 new layouts and the process one of 1,024; past
  * it objects get private shapes (id 0) in the batch arena. Edits (add, drop,
- * rename) are cached transitions between shapes.
+ * rename) are cached transitions between shapes with a budget of their own,
+ * 64 from each shape and 4,096 in all.
  *
  * Immortal, process-wide, script thread only.
  */
@@ -18,7 +19,8 @@
 
 enum {
     TG_SHAPE_SITE_BUDGET = 64,
-    TG_SHAPE_TOTAL = 1024, /* layouts without a schema */
+    TG_SHAPE_TOTAL = 1024, /* layouts that decoders found */
+    TG_SHAPE_EDITS = 4096, /* layouts that writes and plans made from others */
     /* Struct shapes are one per schema and not counted above. Past this id they
      * get id 0 too (immortal all the same): Lua's caches index by id. */
     TG_SHAPE_ID_MAX = 32000
@@ -104,6 +106,10 @@ static inline tg_site *tg_shape_site(tg_shape *shape, uint32_t i)
         return priv->sites + (i & priv->site_mask);
     return tg__shape_sites(shape, i);
 }
+
+/* Whether a new layout may still be made for the site (NULL: for any). If not,
+ * a decoder should not intern names for it but take private ones. */
+bool tg_site_open(const tg_site *site);
 
 /* Site of the members of an object whose shape is not known yet. */
 tg_site *tg_site_below(tg_site *site);

@@ -486,7 +486,7 @@ static void random_edits_agree_with_the_model(void **state)
     (void)state;
     for (uint32_t i = 0; i < 1500; i++)
         walk_once(i * 7919 + 1, i % 4 == 3);
-    assert_true(tg_shape_count() <= TG_SHAPE_TOTAL + 3);
+    assert_true(tg_shape_count() <= TG_SHAPE_TOTAL + TG_SHAPE_EDITS + 3);
 }
 
 int main(void)
