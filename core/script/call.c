@@ -230,19 +230,26 @@ static int out_of_memory(tg_vm *vm, tg_err *err)
     return err->code;
 }
 
+/* The call was stopped, whatever the script made of the error. */
 static int overdue(tg_vm *vm, int rc, tg_err *err)
 {
-    if (rc != 0 && vm->shaped && strstr(err->text, "time limit")) {
-        err->code = TG_ERR_TIMEOUT;
-        return err->code;
+    char other[256] = "", trace[sizeof err->trace] = "";
+    const char *at = vm->watch.at;
+    if (rc && vm->shaped) {
+        memcpy(trace, err->trace, sizeof trace);
+        if (!strstr(err->text, TG_OVERDUE))
+            snprintf(other, sizeof other, " (it ended with: %.200s)",
+                     err->text);
     }
-    char last[256];
-    snprintf(last, sizeof last, "%.250s", rc && vm->shaped ? err->text : "");
-    return tg_err_set(err, TG_ERR_TIMEOUT,
-                      "script exceeded its time limit of %lld ms (its "
-                      "pcall caught the interruption)%s%s",
-                      (long long)(vm->watch.limit / 1000000),
-                      *last ? "; it ended with: " : "", last);
+    if (vm->watch.limit)
+        tg_err_set(err, TG_ERR_TIMEOUT, "%s%s" TG_OVERDUE " of %lld ms%s", at,
+                   *at ? ": " : "", (long long)(vm->watch.limit / 1000000),
+                   other);
+    else
+        tg_err_set(err, TG_ERR_TIMEOUT, "%s%s" TG_OVERDUE "%s", at,
+                   *at ? ": " : "", other);
+    memcpy(err->trace, trace, sizeof trace);
+    return err->code;
 }
 
 static int refuse_dead(const tg_vm *vm, tg_err *err)

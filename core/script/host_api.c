@@ -173,13 +173,17 @@ static int host_sleep(lua_State *L)
                   "milliseconds must be a number >= 0");
     int64_t begin = tg_clock_ns(), end = begin + (int64_t)(ms * 1e6);
     bool stopping = tg_task_stopping();
-    for (int64_t now = begin; !stopping && now < end;) {
+    tg_vm *vm = tg__vm_of(L);
+    tg_pause pause = {0};
+    tg__watch_pause(vm, &pause);
+    for (int64_t now = begin;
+         !stopping && now < end && !atomic_load(&vm->watch.overdue);) {
         int64_t left = (end - now + 999999) / 1000000;
         poll(NULL, 0, left < SLICE_MS ? (int)left : SLICE_MS);
         now = tg_clock_ns();
         stopping = tg_task_stopping();
     }
-    tg__watch_waited(tg__vm_of(L), tg_clock_ns() - begin);
+    tg__watch_resume(vm, &pause);
     lua_pushboolean(L, !stopping);
     return 1;
 }

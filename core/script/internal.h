@@ -24,6 +24,9 @@ extern const char tg_ffi_cdef[];
 /* A full userdata kind of LuaJIT's C API that lua.h has no name for. */
 enum { TG_LUA_TCDATA = 10 };
 
+/* What the error of a stopped script says inside the script. */
+#define TG_OVERDUE "script exceeded its time limit"
+
 /* The running call, as the time limit sees it. */
 typedef struct tg_watch {
     _Atomic int64_t start;     /* ns, monotonic; 0: no call runs */
@@ -32,6 +35,7 @@ typedef struct tg_watch {
     _Atomic uint32_t interrupt; /* serial of the call to stop, 0: none */
     _Atomic bool overdue;      /* the call is being stopped */
     _Atomic bool armed;        /* the timer will fire */
+    char at[160];              /* where the call was stopped, "" until then */
     int64_t limit;             /* ns per call, 0: none */
     timer_t timer;
     bool has_timer;
@@ -134,8 +138,13 @@ void tg__watch_fini(tg_vm *vm);
 void tg__watch_begin(tg_vm *vm);
 /* Ends the call; true when it was stopped for being overdue. */
 bool tg__watch_end(tg_vm *vm);
-/* The running call waited ns in the host: that does not count. */
-void tg__watch_waited(tg_vm *vm, int64_t ns);
+/* The running call waits in the host: that time does not count. Within one call
+ * of a host function; nothing raises in between. */
+typedef struct tg_pause {
+    int64_t begin, deadline, start;
+} tg_pause;
+void tg__watch_pause(tg_vm *vm, tg_pause *pause);
+void tg__watch_resume(tg_vm *vm, const tg_pause *pause);
 
 /* --- crash.c ------------------------------------------------------------- */
 /* Installs the process's crash handler once and makes vm the one it reports. */

@@ -88,15 +88,6 @@ int tg_plugin_find(tg_vm *vm, const char *kind, const char *class_name,
     return rc;
 }
 
-json_t *tg_plugin_list(tg_vm *vm)
-{
-    question q = {.name = "list"};
-    tg_err err;
-    put_question(vm, &q, &err);
-    json_decref(q.answers[1]);
-    return q.answers[0] ? q.answers[0] : json_array();
-}
-
 /* An empty Lua table reads as an object; these answers are arrays. */
 static json_t *as_array(json_t *v)
 {
@@ -104,6 +95,15 @@ static json_t *as_array(json_t *v)
         return v;
     json_decref(v);
     return json_array();
+}
+
+json_t *tg_plugin_list(tg_vm *vm)
+{
+    question q = {.name = "list"};
+    tg_err err;
+    put_question(vm, &q, &err);
+    json_decref(q.answers[1]);
+    return as_array(q.answers[0]);
 }
 
 int tg_plugin_validate(tg_vm *vm, const char *kind, const char *class_name,

@@ -190,12 +190,11 @@ tg_vm *tg_vm_new(const tg_vm_options *options, tg_err *err)
     tg_vm *vm = vm_alloc(options);
     vm->home = tg_strdup(home);
     vm->sdk = tg_sprintf("@%s/lua/tidegate/", home);
+    vm->reserve++; /* lua_newstate does not survive a refusal */
     vm->L = lua_newstate(allocate, vm);
+    vm->reserve--;
     if (!vm->L) {
-        tg_err_set(err, TG_ERR_LIMIT,
-                   "cannot create a Lua VM with a memory limit of %zu bytes; "
-                   "raise task.memory.max.mb",
-                   vm->max);
+        tg_err_set(err, TG_ERR_LIMIT, "no memory for a Lua VM");
         goto fail;
     }
     lua_atpanic(vm->L, at_panic);
@@ -205,6 +204,13 @@ tg_vm *tg_vm_new(const tg_vm_options *options, tg_err *err)
     if (tg__protect_quiet(vm, setup, NULL, err) ||
         tg__protect_quiet(vm, boot, NULL, err)) {
         tg_err_prefix(err, "cannot start the Lua SDK");
+        goto fail;
+    }
+    if (vm->max && vm->used > vm->max) {
+        tg_err_set(err, TG_ERR_LIMIT,
+                   "the Lua SDK alone takes %zu bytes and the limit for Lua "
+                   "is %zu; raise task.memory.max.mb",
+                   vm->used, vm->max);
         goto fail;
     }
     return vm;

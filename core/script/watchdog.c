@@ -7,9 +7,9 @@
  * POSIX timer aimed at the script thread delivers SIGPROF when a call's time is
  * up. The handler arms a Lua hook on everything and passes the signal on to
  * LuaJIT's own handler, which makes compiled code leave for the interpreter,
- * where the hook raises the error. The hook comes back every 1,000
- * instructions and the signal every 5 ms until the host is reached, so a pcall
- * in the script cannot swallow it.
+ * where the hook raises the error. Until the host is reached the hook comes
+ * back at every instruction and the signal every 5 ms, so a pcall in the script
+ * cannot swallow it.
  *
  * The timer costs one system call per time limit while calls are running and
  * none while the task is idle: it is armed when a call begins and it is not
@@ -31,7 +31,7 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-enum { HOOK_COUNT = 1000, AGAIN_NS = 5000000 };
+enum { AGAIN_NS = 5000000 };
 
 static _Atomic(tg_vm *) watched;
 static struct sigaction chained; /* LuaJIT's handler, or what was there */
@@ -55,25 +55,22 @@ static void arm(tg_watch *w, int64_t ns)
     timer_settime(w->timer, 0, &it, NULL);
 }
 
-/* Raises the time-out error out of whatever runs. */
+/* Raises the time-out error out of whatever runs. A pcall may catch it: then
+ * it is raised again at the next instruction, until the host is reached. */
 static void stop_script(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     tg_vm *vm = tg__vm_of(L);
-    if (!atomic_load(&vm->watch.overdue)) {
+    tg_watch *w = &vm->watch;
+    if (!atomic_load(&w->overdue)) {
         lua_sethook(L, NULL, 0, 0);
         return;
     }
-    lua_sethook(L, stop_script, LUA_MASKCOUNT, HOOK_COUNT);
-    char at[256];
+    lua_sethook(L, stop_script, LUA_MASKCOUNT, 1);
     vm->reserve++;
-    bool known = tg__user_position(L, 0, at, sizeof at);
-    if (vm->watch.limit)
-        lua_pushfstring(L, "%s%sscript exceeded its time limit of %d ms", at,
-                        known ? ": " : "", (int)(vm->watch.limit / 1000000));
-    else
-        lua_pushfstring(L, "%s%sscript was interrupted: time limit", at,
-                        known ? ": " : "");
+    if (!*w->at)
+        tg__user_position(L, 0, w->at, sizeof w->at);
+    lua_pushfstring(L, "%s%s" TG_OVERDUE, w->at, *w->at ? ": " : "");
     vm->reserve--;
     lua_error(L);
 }
@@ -209,6 +206,7 @@ void tg__watch_begin(tg_vm *vm)
     atomic_store_explicit(&w->deadline, w->limit ? now + w->limit : 0,
                           memory_order_relaxed);
     atomic_store_explicit(&w->overdue, false, memory_order_relaxed);
+    w->at[0] = '\0';
     if (atomic_fetch_add_explicit(&w->serial, 1, memory_order_relaxed) ==
         UINT32_MAX)
         atomic_store_explicit(&w->serial, 1, memory_order_relaxed);
@@ -234,15 +232,28 @@ bool tg__watch_end(tg_vm *vm)
     return true;
 }
 
-void tg__watch_waited(tg_vm *vm, int64_t ns)
+void tg__watch_pause(tg_vm *vm, tg_pause *pause)
 {
     tg_watch *w = &vm->watch;
-    int64_t deadline = atomic_load(&w->deadline);
-    if (deadline)
-        atomic_store(&w->deadline, deadline + ns);
-    if (vm->page && atomic_load(&w->start))
-        tg_page_set(vm->page->call_start_ns,
-                    tg_page_get(vm->page->call_start_ns) + ns);
+    pause->begin = now_ns();
+    pause->deadline = atomic_exchange(&w->deadline, 0);
+    if (vm->page) {
+        pause->start = tg_page_get(vm->page->call_start_ns);
+        tg_page_set(vm->page->call_start_ns, 0);
+    }
+}
+
+void tg__watch_resume(tg_vm *vm, const tg_pause *pause)
+{
+    tg_watch *w = &vm->watch;
+    int64_t now = now_ns(), waited = now - pause->begin;
+    if (pause->deadline) {
+        atomic_store(&w->deadline, pause->deadline + waited);
+        if (!atomic_load(&w->armed))
+            arm(w, pause->deadline + waited - now);
+    }
+    if (vm->page && pause->start)
+        tg_page_set(vm->page->call_start_ns, pause->start + waited);
 }
 
 void tg_vm_interrupt(tg_vm *vm)
