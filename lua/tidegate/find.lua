@@ -228,9 +228,21 @@ local function ambiguous(kind, want, found)
         want.full, want.full)
 end
 
+local function by_declaration(list, kind, want, class)
+    for _, entry in ipairs(list) do
+        local p = try(entry)
+        if p and wants(kind, p.kind) and declares(p, want) then
+            return check_side(p, want, class)
+        end
+    end
+end
+
 local function by_name(found, kind, want, class)
     local text = ambiguous(kind, want, found)
-    if text then return nil, text end
+    if text then
+        local p = by_declaration(found, kind, want, class)
+        return p, not p and text or nil
+    end
     for _, entry in ipairs(found) do
         local p, err = try(entry)
         if not p then return nil, ("%s does not load: %s"):format(class, err) end
@@ -247,12 +259,8 @@ function M.find(kind, class)
     local found, rest = candidates(list, kind, want)
     local p, more = by_name(found, kind, want, class)
     if p or more then return p, more end
-    for _, entry in ipairs(rest) do
-        local other = try(entry)
-        if other and wants(kind, other.kind) and declares(other, want) then
-            return check_side(other, want, class)
-        end
-    end
+    p, more = by_declaration(rest, kind, want, class)
+    if p or more then return p, more end
     return not_found(list, kind, class)
 end
 
