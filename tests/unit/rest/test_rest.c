@@ -2,6 +2,7 @@
  * The REST server over real sockets, in front of a worker with fake children:
  * status, headers and bodies byte for byte as clients of Kafka Connect know
  * them. Runs under ThreadSanitizer too.
+ * labels: tsan
  */
 #include "rest/rest.h"
 #include "base/file.h"

@@ -2,6 +2,7 @@
  * The whole supervisor with children that misbehave: every failure must end in
  * a state and a trace that a person can use, and touch nothing else. Runs under
  * ThreadSanitizer too.
+ * labels: tsan
  */
 #include "base/file.h"
 #include "store/offsets.h"
