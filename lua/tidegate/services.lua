@@ -101,9 +101,9 @@ function M.lines(path, position)
 end
 
 --- Appends up to batch.max complete lines as records of a topic. partition:
--- what ctx:partition returned; mode: "text" (default), "json" or "bytes".
--- Returns how many; nil and why on an error of the file.
-function reader:read(batch, topic, partition, mode)
+-- what ctx:partition returned; mode: "text" (default), "json" or "bytes"; most:
+-- at most so many lines. Returns how many; nil and why on an error of the file.
+function reader:read(batch, topic, partition, mode, most)
     local handle = open_reader(self, "read")
     local p = in_batch(batch, "lines:read")
     local how = modes[mode or "text"]
@@ -111,9 +111,18 @@ function reader:read(batch, topic, partition, mode)
         error(("lines:read: mode is 'text', 'json' or 'bytes', got '%s'"):format(tostring(mode)), 2)
     end
     if type(topic) ~= "string" then error("lines:read needs a topic", 2) end
+    if most and tonumber(whole(most, "the number of lines")) < p.max then p.max = most end
     local n = C.tg_lines_read(handle, p, how, topic, #topic, whole(partition, "the partition"))
     if n < 0 then return nil, ffi_error() end
     return n
+end
+
+--- Why nothing was read although the file is not at its end: a sentence when it
+-- does not exist yet, else nil. Asked right after read returned 0.
+function reader:missing()
+    open_reader(self, "missing")
+    local why = ffi_error()
+    return why ~= "" and why or nil
 end
 
 --- Byte position after the last line handed out.
