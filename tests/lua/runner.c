@@ -36,6 +36,7 @@
 #include "host/services.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { SPEC_MAX = 16 * 1024 * 1024, RECORDS_MAX = 1 << 20 };
 
@@ -476,9 +477,10 @@ int main(int argc, char **argv)
     }
     if (!r.nspecs)
         return usage();
-    if (home)
-        json_array_append_new(folders,
-                              json_sprintf("%s/tests/lua/plugins", home));
+    char *own = home ? tg_sprintf("%s/tests/lua/plugins", home) : NULL;
+    if (own && access(own, R_OK) == 0)
+        json_array_append_new(folders, json_string(own));
+    tg_free(own);
     options.plugin_path = folders;
     tg_vm *vm = tg_vm_new(&options, &err);
     int rc = vm ? tg__protect(vm, run_specs, &r, &err) : err.code;

@@ -133,7 +133,7 @@ static void test_shapes(void **state)
           "error('no ' .. k, 2) end })\nreturn t.abc",
           "plug.lua:3: no abc");
     check(vm, "return ('x'):rep(-1) + {}",
-          "plug.lua:2: attempt to perform arithmetic on a table value");
+          "plug.lua:2: attempt to perform arithmetic on a string value");
     tg_vm_free(vm);
 }
 
