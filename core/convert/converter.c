@@ -1,8 +1,8 @@
 /*
  * The registry of converters, and what all of them share: who can read which
  * bytes (identity), decoding on demand, and the rule that a clean cell is sent
- * as it was received. Script thread; creation and the list of names also on
- * other threads before a task runs.
+ * as it was received. Script thread, or one other thread at a time where no
+ * task runs.
  */
 #include "convert/converter.h"
 #include "base/config.h"

@@ -230,7 +230,8 @@ static void restart(tg_line_reader *r)
 }
 
 /* At the end of what is there: has the file been truncated or replaced? 1 when
- * there is something new to read or a last line to hand out, else 0. */
+ * there is something new to read or a last line to hand out, else 0, or
+ * TG_ERR_IO. */
 static int look_again(tg_line_reader *r)
 {
     struct stat st, named;
@@ -241,8 +242,9 @@ static int look_again(tg_line_reader *r)
         return st.st_size > 0;
     }
     if (r->finished) { /* the old file is done, its last line handed out */
-        if (open_file(r))
-            return 0;
+        int rc = open_file(r);
+        if (rc)
+            return rc == TG_ERR_NOTFOUND ? 0 : rc;
         restart(r);
         return 1;
     }
@@ -419,11 +421,14 @@ int32_t tg_lines_read(tg_line_reader *reader, tg_batch *batch, int32_t mode,
             break;
         }
         int64_t n = r->finished ? 0 : read_more(r);
-        if (n < 0)
+        if (n == 0 && !(r->finished && r->start < r->end))
+            n = look_again(r);
+        else if (n == 0)
+            continue; /* the rest of a finished file is a line */
+        if (n <= 0) {
             rc = (int)n;
-        if (n < 0 ||
-            (n == 0 && !(r->finished && r->start < r->end) && !look_again(r)))
             break;
+        }
     }
     /* Lines that were found are handed out first; the error comes again. */
     return batch->n > before || rc >= 0 ? (int32_t)(batch->n - before) : rc;

@@ -221,7 +221,7 @@ int32_t tg_writer_put(tg_line_writer *writer, tg_batch *batch)
         tg_record *rec = batch->items[i];
         tg_err err = {0};
         size_t before = writer->buf.len;
-        if (rec->verdict == TG_DROP || rec->verdict == TG_REJECT)
+        if (rec->verdict != TG_KEEP && rec->verdict != TG_RETRY)
             continue;
         if (add_cell(writer, &rec->value, batch, &err)) {
             writer->buf.len = before;
