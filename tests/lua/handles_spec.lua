@@ -5,7 +5,9 @@ local null = tide.null
 
 local function one(value)
     testlib.batch { value }
-    for _, r in boot.batch:each() do return r.value, r end
+    local step, b, i = boot.batch:each()
+    local _, r = step(b, i)
+    return r.value, r
 end
 
 local function out()
