@@ -10,7 +10,8 @@
 #include "base/mem.h"
 #include "ffi/tidegate.h"
 
-/* limit: most arena bytes (0: none). Never NULL. */
+/* max_records, limit: most records that tg_batch_append takes and most arena
+ * bytes; 0: any number. Never NULL. */
 tg_batch *tg_batch_new(uint32_t max_records, size_t limit);
 void tg_batch_free(tg_batch *batch);
 /* Empties it for the next poll: drops references, recycles the arena, takes a

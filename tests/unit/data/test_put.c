@@ -25,7 +25,11 @@ static void equal_writes_change_nothing(void **state)
     tg_node *n =
         tree(&rec->value, "{\"a\":1,\"b\":1.10,\"c\":\"x\",\"d\":\"\\u0041\","
                           "\"e\":true,\"f\":null,\"g\":[],\"h\":1e2,"
-                          "\"i\":12345678901234567890}");
+                          "\"i\":12345678901234567890,"
+                          "\"j\":1000000000000000000}");
+    assert_int_equal(n->slots[9].tag, TG_NUM);
+    assert_int_equal(set_number(n, "j", 1e18), 0);
+    assert_int_equal(tg_put_int64(n, 9, NULL, 1000000000000000000), 0);
     assert_int_equal(set_number(n, "a", 1), 0);
     assert_int_equal(set_number(n, "b", 1.1), 0);
     assert_int_equal(set_text(n, "c", "x"), 0);
@@ -72,7 +76,10 @@ static void numbers_keep_their_kind(void **state)
     n->dirty = 0;
     set_number(n, "half", NAN); /* the same again */
     assert_int_equal(n->dirty, 0);
-    n->dirty = 1;
+    set_number(n, "half", 0.0);
+    n->dirty = 0;
+    set_number(n, "half", -0.0); /* prints otherwise */
+    assert_int_equal(n->dirty, 1);
     set_number(n, "z", -0.0);
     assert_int_equal(n->slots[7].tag, TG_FLOAT64);
 }

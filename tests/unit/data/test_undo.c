@@ -57,6 +57,21 @@ static void everything_comes_back(void **state)
                      &rec->headers[0].cell);
 }
 
+static void untouched_headers_find_their_cells_again(void **state)
+{
+    (void)state;
+    tg_header_add(rec, "a", 1);
+    tg_header_add(rec, "b", 1);
+    tree(&rec->headers[1].cell, "{\"k\":[1]}");
+    tg_batch_begin(batch);
+    tg_header_remove(rec, 0);
+    for (int i = 0; i < 9; i++)
+        tg_header_add(rec, "x", 1);
+    shows(&rec->headers[0].cell, "{\"k\":[1]}");
+    tg_batch_undo(batch);
+    shows_marks(&rec->headers[1].cell, "{\"k\":[1]}");
+}
+
 static void whole_cells_come_back(void **state)
 {
     (void)state;
@@ -158,6 +173,7 @@ static void culprits_are_found_and_neighbours_survive(void **state)
 
 static int fake_open(tg_cell *cell, tg_err *err)
 {
+    assert_int_equal(cell->state, TG_CELL_RAW);
     if (cell->raw[0] == '!')
         return tg_err_set(err, TG_ERR_DATA, "no JSON at byte 0");
     tree(cell, cell->raw);
@@ -494,6 +510,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(everything_comes_back),
+        T(untouched_headers_find_their_cells_again),
         T(whole_cells_come_back),
         T(commit_keeps_and_the_next_stage_saves_again),
         T(culprits_are_found_and_neighbours_survive),

@@ -199,6 +199,8 @@ static __attribute__((unused)) char *shown(const tg_cell *cell, int how)
     tg_buf b = {0};
     if (how == MARKS && cell->dirty)
         tg_buf_str(&b, "*");
+    if (cell->state == TG_CELL_DECODED && tg_tag_is_node(cell->value.tag))
+        assert_ptr_equal(cell->value.u.node->cell, cell);
     if (cell->state == TG_CELL_DECODED)
         print(&b, &cell->value, how);
     else
