@@ -279,6 +279,8 @@ static inline char *put_name(char *at, const tg_name *name, bool first)
     return at + n;
 }
 
+/* The buffer is left alone while fields are simple: the place to write at
+ * stays in a register. */
 static int write_members(json_out *o, const tg_node *node,
                          const tg_schema *items)
 {
@@ -286,27 +288,37 @@ static int write_members(json_out *o, const tg_node *node,
     const tg_schema *schema =
         node->kind == TG_STRUCT ? node->shape->schema : NULL;
     bool first = true;
-    *tg__buf_room(out, 1) = '{';
-    out->len++;
+    char *at = tg__buf_room(out, 1), *limit = out->p + out->cap;
+    *at++ = '{';
     for (uint32_t i = 0; i < node->n; i++) {
         const tg_value *v = &node->slots[i];
         const tg_name *name = node->shape->names[i];
+        const tg_schema *of = schema ? schema->fields[i].schema : items;
         if (v->tag == TG_ABSENT && !schema)
             continue;
-        char *at = tg__buf_room(out, member_room(name, v));
+        if ((size_t)(limit - at) < member_room(name, v)) {
+            out->len = (size_t)(at - out->p);
+            at = tg__buf_room(out, member_room(name, v));
+            limit = out->p + out->cap;
+        }
         at = put_name(at, name, first);
         first = false;
-        const tg_schema *of = schema ? schema->fields[i].schema : items;
         char *end = of ? NULL : put_simple(at, v);
-        out->len = (size_t)((end ? end : at) - out->p);
-        int rc = end ? 0 : write_value(o, v, of);
+        if (end) {
+            at = end;
+            continue;
+        }
+        out->len = (size_t)(at - out->p);
+        int rc = write_value(o, v, of);
         if (rc) {
             tg_err_prefix(o->err, "field \"%s\"", name->text);
             return rc;
         }
+        at = out->p + out->len;
+        limit = out->p + out->cap;
     }
-    *tg__buf_room(out, 1) = '}';
-    out->len++;
+    out->len = (size_t)(at - out->p);
+    tg_buf_add(out, "}", 1);
     return 0;
 }
 
