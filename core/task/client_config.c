@@ -158,6 +158,10 @@ json_t *tg_client_config_consumer(const tg_client_scope *scope, tg_err *err)
     json_object_set_new(out, "enable.auto.commit", json_string("false"));
     json_object_set_new(out, "isolation.level",
                         json_string("read_uncommitted"));
+    /* The mock cluster answers a fetch that finds nothing when its wait is
+     * over, whatever arrives meanwhile. */
+    if (scope->embedded)
+        json_object_set_new(out, "fetch.max.wait.ms", json_string("5"));
     overlay(out, scope->worker, "consumer.");
     return finish(out, scope, "consumer.override.", err);
 }

@@ -21,6 +21,7 @@ static const char MOD[] = "sink";
 
 enum {
     IDLE_MS = 200,  /* longest poll of the consumer: a stop waits so long */
+    DIRTY_MS = 10,  /* embedded broker: sources wait for the last commit */
     PAUSED_MS = 50, /* the same while records wait to be put again */
     LAG_MS = 1000,
     QUEUE_MAX = 8 /* batches that may still come out of a paused consumer */
@@ -38,6 +39,9 @@ static int poll_timeout(const tg__sink *s)
     if (s->queue && s->queue->retry_ns &&
         (s->queue->retry_ns - now) / 1000000 < ms)
         ms = (s->queue->retry_ns - now) / 1000000 + 1;
+    if (s->window_bytes && ms > DIRTY_MS &&
+        tg__sink_offsets_dirty(&s->offsets))
+        ms = DIRTY_MS;
     if (commit < ms)
         ms = commit;
     return ms < 0 ? 0 : (int)ms;
