@@ -18,7 +18,11 @@
 
 static const char MOD[] = "chain";
 
-enum { MAX_TIMEOUTS = 3 /* in one batch, before the transform is given up */ };
+enum {
+    MAX_TIMEOUTS = 3, /* in one batch, before the transform is given up */
+    HIDDEN = 255 /* kept from the transform by its predicate: the SDK's mark,
+                    left behind when the call fails */
+};
 
 typedef struct stage {
     char *alias, *what, *class_name;
@@ -304,6 +308,29 @@ static bool beyond_repair(const tg_err *err)
            err->code == TG_ERR_LIMIT;
 }
 
+/* One call under the undo log, for the records [lo, hi). When it fails, nothing
+ * of it is left. */
+static int apply_undoable(tg_chain *chain, int i, tg_batch *batch, uint32_t lo,
+                          uint32_t hi, tg_err *err)
+{
+    int rc;
+
+    batch->lo = lo;
+    batch->hi = hi;
+    tg_batch_begin(batch);
+    rc = tg_instance_apply(chain->stages[i].inst, batch, i, err);
+    if (rc) {
+        tg_batch_undo(batch);
+        for (uint32_t at = 0; at < batch->n; at++)
+            if (batch->items[at]->verdict == HIDDEN)
+                batch->items[at]->verdict = TG_KEEP;
+    }
+    tg_batch_commit(batch);
+    batch->lo = 0;
+    batch->hi = batch->n;
+    return rc;
+}
+
 /* The task is going to fail at record at: what stands behind it has not been
  * through this stage and must not look as if it had. */
 static void leave_rest(tg_batch *batch, uint32_t at)
@@ -326,17 +353,8 @@ static bool reject_timed_out(tg_chain *chain, int i, tg_batch *batch,
     if (err->code != TG_ERR_TIMEOUT || chain->tolerate || at >= batch->n ||
         batch->items[at]->verdict != TG_KEEP)
         return false;
-    if (at > 0) {
-        batch->lo = 0;
-        batch->hi = at;
-        tg_batch_begin(batch);
-        rc = tg_instance_apply(chain->stages[i].inst, batch, i, &again);
-        if (rc)
-            tg_batch_undo(batch);
-        tg_batch_commit(batch);
-    }
-    batch->lo = 0;
-    batch->hi = batch->n;
+    if (at > 0)
+        rc = apply_undoable(chain, i, batch, 0, at, &again);
     if (rc)
         return false;
     reject_at(batch->items[at], (uint16_t)(i + 1), err);
@@ -351,14 +369,8 @@ static int apply_one(tg_chain *chain, int i, tg_batch *batch, uint32_t at,
     tg_record *rec = batch->items[at];
     int rc;
 
-    batch->lo = at;
-    batch->hi = at + 1;
-    tg_batch_begin(batch);
     tg_err_clear(err);
-    rc = tg_instance_apply(chain->stages[i].inst, batch, i, err);
-    if (rc)
-        tg_batch_undo(batch);
-    tg_batch_commit(batch);
+    rc = apply_undoable(chain, i, batch, at, at + 1, err);
     if (rc == 0 || beyond_repair(err))
         return rc;
     reject_at(rec, (uint16_t)(i + 1), err);
@@ -388,24 +400,14 @@ static int isolate(tg_chain *chain, int i, tg_batch *batch, tg_err *err)
             break;
         }
     }
-    batch->lo = 0;
-    batch->hi = batch->n;
     return rc;
 }
 
 static int run_user(tg_chain *chain, int i, tg_batch *batch, tg_err *err)
 {
-    int rc;
+    int rc = apply_undoable(chain, i, batch, 0, batch->n, err);
 
-    tg_batch_begin(batch);
-    rc = tg_instance_apply(chain->stages[i].inst, batch, i, err);
-    if (rc == 0) {
-        tg_batch_commit(batch);
-        return 0;
-    }
-    tg_batch_undo(batch);
-    tg_batch_commit(batch);
-    if (beyond_repair(err))
+    if (rc == 0 || beyond_repair(err))
         return rc;
     if (reject_timed_out(chain, i, batch, err))
         return 0;

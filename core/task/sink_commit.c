@@ -171,9 +171,12 @@ static void on_assigned(void *ctx, const tg_partition *parts, int n)
 
     if (n == 0 || s->closing)
         return;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        tg_debug(MOD, "Assigned %s-%d at offset %lld", parts[i].topic,
+                 parts[i].partition, (long long)parts[i].offset);
         tg__sink_offsets_assign(&s->offsets, parts[i].topic, parts[i].partition,
                                 parts[i].offset);
+    }
     list = parts_json(parts, n);
     if (tg_instance_open(s->task->instance, list, &err) != 0) {
         tg_err_prefix(&err, "Sink connector %s, task %d: open failed",
