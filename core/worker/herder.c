@@ -119,7 +119,7 @@ const char *tg_connector_name(const tg_connector *connector)
 static void plan_failed(tg_connector *c, const char *text, const char *trace)
 {
     if (!c->worker->ready) {
-        if (trace && *trace)
+        if (trace && strstr(trace, ".lua:"))
             tg_error("herder", "%s", trace);
         tg__worker_fatal(c->worker, 1, "connector %s cannot be started: %s",
                          c->name, text);

@@ -3,9 +3,8 @@
  * the other, never on the loop. A job is posted with what to run here and what
  * to do on the owner thread afterwards.
  *
- * The admin client is made for the first job and lives as long as jobs come; it
- * is given back when the queue is empty, since an idle client costs memory and
- * a connection.
+ * The admin client is made for the first job and given back when none has come
+ * for a while, since an idle client costs memory and a connection.
  *
  * Threads: the Kafka thread runs `work`; the owner posts and collects. The lock
  * guards the two lists and the flag.
@@ -17,8 +16,9 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 
-enum { SLICE_MS = 500, REPORT_S = 5, API_TIMEOUT_MS = 60000 };
+enum { SLICE_MS = 500, REPORT_S = 5, API_TIMEOUT_MS = 60000, IDLE_S = 5 };
 
 struct tg_kafka_thread {
     tg_worker *worker;
@@ -32,11 +32,19 @@ struct tg_kafka_thread {
     uv_async_t *collected;
 };
 
-static tg_kafka_job *take_job(tg_kafka_thread *t)
+/* Waits for a job: for ever, or with a client in hand for IDLE_S. NULL: time is
+ * up, or the thread must end (*quit). */
+static tg_kafka_job *take_job(tg_kafka_thread *t, bool has_admin, bool *quit)
 {
+    struct timespec until;
+    int rc = 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += IDLE_S;
     pthread_mutex_lock(&t->lock);
-    while (!t->todo && !t->quit)
-        pthread_cond_wait(&t->work, &t->lock);
+    while (!t->todo && !t->quit && rc == 0)
+        rc = has_admin ? pthread_cond_timedwait(&t->work, &t->lock, &until)
+                       : pthread_cond_wait(&t->work, &t->lock);
+    *quit = t->quit;
     tg_kafka_job *job = t->quit ? NULL : t->todo;
     if (job) {
         t->todo = job->next;
@@ -48,31 +56,30 @@ static tg_kafka_job *take_job(tg_kafka_thread *t)
     return job;
 }
 
-/* True when there is nothing more to do at once. */
-static bool give_back(tg_kafka_thread *t, tg_kafka_job *job)
+static void give_back(tg_kafka_thread *t, tg_kafka_job *job)
 {
     pthread_mutex_lock(&t->lock);
     *t->done_last = job;
     t->done_last = &job->next;
-    bool idle = !t->todo;
     uv_async_send(t->collected);
     pthread_mutex_unlock(&t->lock);
-    return idle;
 }
 
 static void *work(void *arg)
 {
     tg_kafka_thread *t = arg;
     tg_admin *admin = NULL;
-    tg_kafka_job *job;
-    while ((job = take_job(t))) {
-        job->run(job, t->config, &admin);
-        if (give_back(t, job)) {
+    bool quit = false;
+    while (!quit) {
+        tg_kafka_job *job = take_job(t, admin != NULL, &quit);
+        if (job) {
+            job->run(job, t->config, &admin);
+            give_back(t, job);
+        } else {
             tg_admin_free(admin);
             admin = NULL;
         }
     }
-    tg_admin_free(admin);
     return NULL;
 }
 

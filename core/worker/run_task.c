@@ -406,6 +406,10 @@ void tg__task_start(tg_run_task *task)
     worker->task_startups++;
     task->started_ns = tg__now_ns();
     tg__child_send(task->child, start_message(task));
+    if (tg_log_level != TG_LOG_INFO)
+        tg__child_send(task->child,
+                       json_pack("{s:s, s:s}", "op", "log", "level",
+                                 tg_log_level_name(tg_log_level)));
 }
 
 /* -------------------------------------------------------------------- stop */

@@ -5,6 +5,7 @@
  * labels: tsan
  */
 #include "base/file.h"
+#include "kafka/embedded.h"
 #include "store/offsets.h"
 #include "worker/herder.h"
 
@@ -54,7 +55,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void start(running *r, json_t *connectors)
+static void start_with(running *r, json_t *connectors, const char *key,
+                       const char *value)
 {
     memset(r, 0, sizeof *r);
     pthread_mutex_init(&r->lock, NULL);
@@ -65,11 +67,17 @@ static void start(running *r, json_t *connectors)
                           offsets_path, "offset.flush.interval.ms", "200",
                           "task.script.timeout.ms", "300", "task.memory.max.mb",
                           "64", "task.shutdown.graceful.timeout.ms", "2000");
+    json_object_set_new(r->config, key, json_string(value));
     pthread_create(&r->thread, NULL, run, r);
     pthread_mutex_lock(&r->lock);
     while (!r->ready)
         pthread_cond_wait(&r->made, &r->lock);
     pthread_mutex_unlock(&r->lock);
+}
+
+static void start(running *r, json_t *connectors)
+{
+    start_with(r, connectors, "bootstrap.servers", "embedded:");
 }
 
 static int join(running *r)
@@ -429,6 +437,48 @@ static void duplicate_names(void **state)
     json_decref(config);
 }
 
+#ifndef __SANITIZE_THREAD__
+static void call_root(tg_worker *worker, tg_call *call)
+{
+    tg_call_json(call, 200, tg_worker_root(worker));
+}
+
+/* A cluster by its address: the id comes from the Kafka thread. */
+static void finds_the_cluster(void **state)
+{
+    (void)state;
+    running r;
+    tg_err err = {0};
+    tg_embedded *broker = tg_embedded_new(&err);
+    assert_non_null(broker);
+    start_with(&r, json_pack("[o]", connector("src", "", 1, "")),
+               "bootstrap.servers", tg_embedded_bootstrap(broker));
+    await(&r, "src", 0, "RUNNING", NULL);
+    json_t *root = ask(&r, call_root, NULL, 0, 0);
+    assert_true(json_is_string(json_object_get(root, "kafka_cluster_id")));
+    json_decref(root);
+    assert_int_equal(stop(&r), 0);
+    tg_embedded_free(broker);
+}
+
+/* No cluster there: the worker says so and ends. */
+static void no_cluster(void **state)
+{
+    (void)state;
+    tg_err err = {0};
+    json_t *config = json_pack("{s:s, s:s, s:s}", "bootstrap.servers",
+                               "127.0.0.1:1", "offset.storage.file.filename",
+                               offsets_path, "default.api.timeout.ms", "700");
+    tg_worker *worker = tg_worker_new(
+        &(tg_worker_options){.config = config, .config_name = "w"}, &err);
+    assert_non_null(worker);
+    assert_int_equal(tg_worker_run(worker), 1);
+    tg_worker_free(worker);
+    json_decref(config);
+}
+
+#endif
+
 /* Many threads ask while tasks come and go: nothing is lost or torn. */
 static void *hammer(void *arg)
 {
@@ -478,6 +528,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(pause_and_restart),
         cmocka_unit_test(metrics),
         cmocka_unit_test(duplicate_names),
+#ifndef __SANITIZE_THREAD__ /* librdkafka's C11 threads are unknown to it */
+        cmocka_unit_test(finds_the_cluster),
+        cmocka_unit_test(no_cluster),
+#endif
         cmocka_unit_test(many_askers),
     };
     int child = fake_main(argc, argv);
