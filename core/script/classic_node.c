@@ -75,7 +75,7 @@ static int64_t place(lua_State *L, int idx)
         double d = lua_tonumber(L, idx);
         if (d >= 1 && d <= INT32_MAX && d == floor(d))
             return (int64_t)d - 1;
-        if (d != floor(d))
+        if (!(d - floor(d) == 0)) /* infinities are no whole numbers */
             tg__raise(L, "array index must be a whole number, got %s",
                       text_of(L, idx));
         return -1;

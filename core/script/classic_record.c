@@ -153,6 +153,11 @@ static int member(lua_State *L, const tg_vm *vm)
 int tg__record_index(lua_State *L, tg_vm *vm, tg_record *rec)
 {
     tg__check_record(L, vm, rec);
+    if (lua_type(L, 2) == LUA_TSTRING &&
+        lua_tostring(L, 2) == vm->str_value) { /* Lua interns strings */
+        tg__push_cell(L, vm, &rec->value);
+        return 1;
+    }
     switch (member(L, vm)) {
     case F_VALUE:
         tg__push_cell(L, vm, &rec->value);
@@ -431,6 +436,9 @@ void tg__record_open(lua_State *L, tg_vm *vm)
     lua_newtable(L);
     luaL_register(L, NULL, record);
     add_members(L);
+    lua_pushliteral(L, "value");
+    vm->str_value = lua_tostring(L, -1);
+    lua_pop(L, 1);
     vm->ref_record = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     luaL_register(L, NULL, headers);

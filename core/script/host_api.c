@@ -154,6 +154,12 @@ static int host_compile(lua_State *L)
     const char *name = luaL_checkstring(L, 2);
     if (!lua_isnoneornil(L, 3))
         luaL_checktype(L, 3, LUA_TTABLE);
+    if (len && *text == '\033') {
+        lua_pushnil(L);
+        lua_pushfstring(L, "%s: bytecode is not accepted; give the source text",
+                        *name == '@' || *name == '=' ? name + 1 : "load");
+        return 2;
+    }
     if (luaL_loadbufferx(L, text, len, name, "t")) {
         lua_pushnil(L);
         lua_insert(L, -2);

@@ -74,6 +74,7 @@ struct tg_vm {
     int ref_host;      /* the table that it was given */
     tg__sdk sdk_refs;  /* what the SDK gave with host.adopt */
     int ref_batch, ref_each_next, ref_record, ref_headers; /* classic.c */
+    const char *str_value; /* Lua's string "value", kept by ref_record */
     tg_batch **slot;   /* payload of the SDK's tg_batch *[1] cdata */
     tg_batch *slot_none; /* what it shows outside a call */
     tg_batch *batch;   /* batch of the running call */
