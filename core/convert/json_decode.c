@@ -20,7 +20,8 @@ enum {
     LOOK_AHEAD = 8,      /* names of the guess that a new key is compared to */
     MAX_INTERNED = 4096, /* fields of one object, beyond: private names */
     FIRST_SLOTS = 4,
-    PAIRWISE = 16 /* up to so many names are compared one by one */
+    PAIRWISE = 16,       /* up to so many names are compared one by one */
+    NAMES_KEPT = 1 << 16 /* room on the stack of names between calls */
 };
 
 static struct {
@@ -332,6 +333,11 @@ int tg_json_decode(tg_batch *batch, tg_cell *cell, tg_site *site, const char *p,
                      .cell = cell,
                      .err = err};
     names.n = 0;
+    if (names.cap > NAMES_KEPT) {
+        tg_free(names.p);
+        names.p = NULL;
+        names.cap = 0;
+    }
     tg__json_ws(&in);
     int rc = tg__json_value(&in, out, NULL, site ? site : &wild);
     if (rc)

@@ -57,6 +57,16 @@ int tg__json_fail(tg_json_in *in, const char *at, const char *expected)
                       (size_t)(at - in->start), found, expected, hint(in, at));
 }
 
+/* Takes a character away that was cut in two at the end of a full buffer. */
+static void cut_whole(char *s)
+{
+    char *end = s + strlen(s), *p = end;
+    while (p > s && ((unsigned char)p[-1] & 0xc0) == 0x80)
+        p--;
+    if (p > s && (unsigned char)p[-1] >= 0x80 && !tg__utf8_length(p - 1, end))
+        p[-1] = 0;
+}
+
 int tg__json_misfit(tg_json_in *in, const char *at, const char *fmt, ...)
 {
     char what[256];
@@ -64,6 +74,7 @@ int tg__json_misfit(tg_json_in *in, const char *at, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
+    cut_whole(what);
     return tg_err_set(in->err, TG_ERR_DATA, "%s (at byte %zu)", what,
                       (size_t)(at - in->start));
 }

@@ -259,7 +259,7 @@ static bool read_default(reader *r, tg_schema *s, const tg_value *v)
 static const tg_schema *read_schema(reader *r, const tg_value *v)
 {
     tg_schema s = {0};
-    char what[96];
+    char what[128];
     if (v->tag != TG_MAP)
         return refuse(r, "a schema must be an object");
     const tg_node *node = v->u.node;
@@ -269,10 +269,12 @@ static const tg_schema *read_schema(reader *r, const tg_value *v)
     const char *type = text_of(r, m);
     int tag = type ? type_of(type) : -1;
     if (tag < 0) {
+        size_t len = type ? strlen(type) : 0;
+        bool show = len <= 20 && len > 0;
         snprintf(what, sizeof what,
-                 "unknown type \"%.20s\" (boolean, int8 ... int64, float,"
+                 "unknown type%s%s%s (boolean, int8 ... int64, float,"
                  " double, string, bytes, array, map, struct)",
-                 type ? type : "");
+                 show ? " \"" : "", show ? type : "", show ? "\"" : "");
         return refuse(r, what);
     }
     s.tag = (uint8_t)tag;
