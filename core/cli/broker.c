@@ -118,7 +118,10 @@ int tg_cmd_broker(int argc, char **argv)
     if (child) {
         pid_t parent = getppid();
 
+        /* A signal to the whole group stops the worker, which stops the tasks
+         * first: they still need the broker. */
         signal(SIGINT, SIG_IGN);
+        signal(SIGTERM, SIG_IGN);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
             return 0;

@@ -182,7 +182,7 @@ static void plan_message(void *ctx, json_t *msg)
     json_t *warning;
     json_array_foreach(json_object_get(msg, "warnings"), i, warning)
         tg_warn("herder", "connector %s: %s", c->name,
-                json_string_value(warning) ? json_string_value(warning) : "");
+                tg_config_get(warning, "message", ""));
     json_t *errors = json_object_get(msg, "errors");
     json_t *error = json_object_get(msg, "error");
     c->plan_answered = true;
