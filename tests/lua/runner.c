@@ -229,6 +229,7 @@ static int lib_range(lua_State *L)
 
 static int lib_call(lua_State *L)
 {
+    show(L);
     lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
     return lua_gettop(L);
 }
@@ -238,6 +239,7 @@ static int lib_apply(lua_State *L)
     tg_batch *b = need_batch(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_getfield(L, 1, "apply");
+    show(L);
     lua_call(L, 0, 0);
     tg_batch_settle(b);
     b->lo = 0;
