@@ -83,7 +83,9 @@ local SINK = [[
 local seen = {}
 return tide.sink {
     class = "com.acme.kafka.SeenSinkConnector",
-    open = function(parts) for _, p in ipairs(parts) do seen[#seen + 1] = p.topic .. p.partition end end,
+    open = function(parts)
+        for _, p in ipairs(parts) do seen[#seen + 1] = p.topic .. p.partition end
+    end,
     put = function(batch)
         for i, r in batch:each() do
             if r.value == 2 then r:retry() elseif r.value == 3 then r:reject("three") end
