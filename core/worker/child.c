@@ -130,7 +130,8 @@ static void on_process_exit(uv_process_t *process, int64_t code, int signal)
 }
 
 tg_child *tg__child_start(uv_loop_t *loop, const char *exe, const char *command,
-                          int page_fd, const tg_child_hooks *hooks, tg_err *err)
+                          const char *label, int page_fd,
+                          const tg_child_hooks *hooks, tg_err *err)
 {
     tg_child *child = tg_calloc(sizeof *child);
     child->hooks = *hooks;
@@ -139,7 +140,7 @@ tg_child *tg__child_start(uv_loop_t *loop, const char *exe, const char *command,
     child->pipe.data = child;
     child->process.data = child;
 
-    char *args[] = {"tidegate", (char *)command, NULL};
+    char *args[] = {"tidegate", (char *)command, (char *)label, NULL};
     uv_stdio_container_t stdio[5] = {
         {.flags = UV_INHERIT_FD, .data.fd = 0},
         {.flags = UV_INHERIT_FD, .data.fd = 1},

@@ -27,11 +27,13 @@ typedef struct tg_child_hooks {
     void *ctx;
 } tg_child_hooks;
 
-/* Starts `exe command` with the socket and, if page_fd is not -1, the page as
- * protocol.h says. */
+/* Starts `exe command label` with the socket and, if page_fd is not -1, the
+ * page as protocol.h says. label tells people who look at ps what it is; NULL:
+ * none.
+ */
 tg_child *tg__child_start(uv_loop_t *loop, const char *exe, const char *command,
-                          int page_fd, const tg_child_hooks *hooks,
-                          tg_err *err);
+                          const char *label, int page_fd,
+                          const tg_child_hooks *hooks, tg_err *err);
 /* Queues a message; msg is taken. What can't be sent to a dying child is
  * dropped: its exit follows. */
 void tg__child_send(tg_child *child, json_t *msg);

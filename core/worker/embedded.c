@@ -428,8 +428,8 @@ void tg__embedded_start(tg_embedded_broker *b)
         return;
     b->life++;
     b->started_ns = tg__now_ns();
-    b->child = tg__child_start(&b->worker->loop, b->worker->exe, "broker", -1,
-                               &hooks, &err);
+    b->child = tg__child_start(&b->worker->loop, b->worker->exe, "broker", NULL,
+                               -1, &hooks, &err);
     if (!b->child)
         tg__worker_fatal(b->worker, 1, "the embedded broker has no process: %s",
                          err.text);

@@ -240,11 +240,13 @@ static void plan_start(tg_connector *c)
 {
     tg_err err = {0};
     tg_child_hooks hooks = {plan_message, plan_exited, c};
+    char label[300];
+    snprintf(label, sizeof label, "%s (plan)", c->name);
     c->plan_queued = false;
     c->plan_answered = false;
     c->plan_started_ns = tg__now_ns();
-    c->plan = tg__child_start(&c->worker->loop, c->worker->exe, "task", -1,
-                              &hooks, &err);
+    c->plan = tg__child_start(&c->worker->loop, c->worker->exe, "task", label,
+                              -1, &hooks, &err);
     if (!c->plan) {
         plan_failed(c, err.text, NULL);
         return;
@@ -340,7 +342,7 @@ void tg__herder_go_on(tg_worker *worker)
 void tg_herder_set_target(tg_connector *c, int target)
 {
     c->target = target;
-    if (c->state != TG_STATE_FAILED)
+    if (c->planned && c->state != TG_STATE_FAILED)
         c->state =
             target == TG_TARGET_PAUSED ? TG_STATE_PAUSED : TG_STATE_RUNNING;
     for (int i = 0; i < c->n_tasks; i++)

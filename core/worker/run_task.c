@@ -394,7 +394,7 @@ void tg__task_start(tg_run_task *task)
         page_renew(task->page);
         tg_child_hooks hooks = {on_message, on_exited, task};
         task->child = tg__child_start(&worker->loop, worker->exe, "task",
-                                      task->page_fd, &hooks, &err);
+                                      task->name, task->page_fd, &hooks, &err);
     }
     if (!task->child) {
         fail(task, tg_sprintf("TaskNotStarted: task %s has no process: %s\n"
@@ -429,8 +429,11 @@ void tg__task_stop(tg_run_task *task, int64_t timeout_ms, tg_next next)
             task->state = TG_STATE_UNASSIGNED;
         return;
     }
-    if (task->next == TG_NEXT_FAILED)
-        return; /* being killed */
+    if (task->next == TG_NEXT_FAILED) {
+        /* Being killed: it may start again, or stays FAILED. */
+        task->next = next == TG_NEXT_START ? next : task->next;
+        return;
+    }
     bool asked = task->next != TG_NEXT_NONE;
     task->next = next;
     if (next == TG_NEXT_START)

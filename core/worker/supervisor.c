@@ -21,11 +21,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/close_range.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { WATCH_MS = 250, PROGRESS_MS = 1000 };
+enum { WATCH_MS = 250, PROGRESS_MS = 1000, STOP_EXTRA_MS = 10000 };
 
 /* ----------------------------------------------------------------- helpers */
 
@@ -108,7 +109,9 @@ static void tidy_descriptors(void)
     while (fd >= 0 && fd <= 2 && fcntl(fd, F_SETFD, 0) == 0);
     if (fd > 2)
         close(fd);
-    for (fd = 3; fd < 256; fd++) {
+    if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+        return;
+    for (fd = 3; fd < 1024; fd++) { /* a kernel before 5.11 */
         int flags = fcntl(fd, F_GETFD);
         if (flags >= 0)
             fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
@@ -362,6 +365,23 @@ void tg__worker_stop_step(tg_worker *w)
         stop_offsets(w);
 }
 
+/* A process does not even end by SIGKILL (a dead disk, for instance). */
+static void on_stop_overdue(uv_timer_t *timer)
+{
+    tg_worker *w = timer->data;
+    tg_err err = {0};
+    for (int i = 0; i < w->n_connectors; i++)
+        for (int k = 0; k < w->connectors[i]->n_tasks; k++)
+            if (w->connectors[i]->tasks[k]->child)
+                tg_error("worker", "task %s (process %d) does not end",
+                         w->connectors[i]->tasks[k]->name,
+                         tg__child_pid(w->connectors[i]->tasks[k]->child));
+    if (!w->flushing && tg_offsets_flush(w->offsets, &err) != TG_OK)
+        tg_error("offsets", "source offsets could not be saved: %s", err.text);
+    tg_error("worker", "the worker ends without waiting any longer");
+    _exit(1);
+}
+
 static void begin_stop(tg_worker *w)
 {
     if (w->stopping) {
@@ -383,6 +403,8 @@ static void begin_stop(tg_worker *w)
         tg_call_error(call, 500, "Worker is shutting down");
     }
     uv_timer_stop(&w->commit_timer);
+    uv_timer_start(&w->stop_timer, on_stop_overdue,
+                   (uint64_t)w->stop_timeout_ms * 2 + STOP_EXTRA_MS, 0);
     w->stop_phase = STOP_SOURCES;
     each_task(w, w->embedded ? TG_SOURCE : 0, stop_task);
     tg__worker_stop_step(w);

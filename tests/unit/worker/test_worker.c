@@ -305,9 +305,11 @@ static int children(const char *command, int *pids, int max)
     while (fgets(text, sizeof text, ps)) {
         int pid, parent, at = 0;
         char wanted[32];
-        snprintf(wanted, sizeof wanted, "tidegate %s\n", command);
+        snprintf(wanted, sizeof wanted, "tidegate %s", command);
         if (sscanf(text, "%d %d %n", &pid, &parent, &at) == 2 &&
-            parent == getpid() && strcmp(text + at, wanted) == 0 && n < max)
+            parent == getpid() &&
+            strncmp(text + at, wanted, strlen(wanted)) == 0 &&
+            !strstr(text, "(plan)") && n < max)
             pids[n++] = pid;
     }
     pclose(ps);
