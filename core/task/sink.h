@@ -37,6 +37,7 @@ typedef struct tg__sink {
 /* --- sink_put.c ---------------------------------------------------------- */
 tg__sink_batch *tg__sink_take(tg__sink *s);
 void tg__sink_give(tg__sink *s, tg__sink_batch *sb);
+void tg__sink_trim(tg__sink *s);
 void tg__sink_free_batches(tg__sink *s);
 /* A batch was polled: runs it through the chain and queues it. 0 or TG_ERR_*:
  * the task fails. Takes sb. */

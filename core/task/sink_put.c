@@ -70,12 +70,17 @@ void tg__sink_drop_queue(tg__sink *s)
     tg_page_set(s->task->page->in_flight, 0);
 }
 
-void tg__sink_free_batches(tg__sink *s)
+void tg__sink_trim(tg__sink *s)
 {
-    tg__sink_drop_queue(s);
     if (s->pool)
         batch_free(s->pool);
     s->pool = NULL;
+}
+
+void tg__sink_free_batches(tg__sink *s)
+{
+    tg__sink_drop_queue(s);
+    tg__sink_trim(s);
 }
 
 /* --- before put ---------------------------------------------------------- */

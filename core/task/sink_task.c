@@ -39,8 +39,7 @@ static int poll_timeout(const tg__sink *s)
     if (s->queue && s->queue->retry_ns &&
         (s->queue->retry_ns - now) / 1000000 < ms)
         ms = (s->queue->retry_ns - now) / 1000000 + 1;
-    if (s->window_bytes && ms > DIRTY_MS &&
-        tg__sink_offsets_dirty(&s->offsets))
+    if (s->window_bytes && ms > DIRTY_MS && tg__sink_offsets_dirty(&s->offsets))
         ms = DIRTY_MS;
     if (commit < ms)
         ms = commit;
@@ -55,6 +54,7 @@ static void count_polled(tg__sink *s, const tg_batch *batch)
     tg_page_set(page->last_poll_ms, now);
     if (batch->n == 0)
         return;
+    tg__task_busy(s->task);
     tg_page_set(page->last_record_ms, now);
     tg_page_add(page->records_in, batch->n);
     tg_page_add(page->bytes_in, (int64_t)batch->bytes);
@@ -118,7 +118,10 @@ static int consume(tg__sink *s, tg_err *err)
     }
     if (sb->batch->n == 0) {
         tg__sink_give(s, sb);
-        tg_vm_idle(s->task->vm);
+        if (tg__task_idle(s->task)) {
+            tg__sink_trim(s);
+            tg__task_trim();
+        }
         return 0;
     }
     return tg__sink_enqueue(s, sb, err);

@@ -46,6 +46,8 @@ typedef struct tg__source {
 tg__source_batch *tg__source_take(tg__source *s);
 /* Gives back a batch of which nothing is in flight. */
 void tg__source_give(tg__source *s, tg__source_batch *sb);
+/* Frees the batches of the pool. */
+void tg__source_trim(tg__source *s);
 /* Frees every batch; the producer is gone. */
 void tg__source_free_batches(tg__source *s);
 

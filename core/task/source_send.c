@@ -77,6 +77,16 @@ void tg__source_give(tg__source *s, tg__source_batch *sb)
     s->pooled++;
 }
 
+void tg__source_trim(tg__source *s)
+{
+    while (s->pool) {
+        tg__source_batch *sb = s->pool;
+        s->pool = sb->next;
+        unlink_batch(s, sb);
+    }
+    s->pooled = 0;
+}
+
 void tg__source_free_batches(tg__source *s)
 {
     while (s->all)

@@ -193,6 +193,7 @@ static void count_polled(tg__source *s, const tg_batch *batch)
     tg_page_set(page->lua_bytes, (int64_t)tg_vm_memory(s->task->vm));
     if (batch->n == 0)
         return;
+    tg__task_busy(s->task);
     tg_page_set(page->last_record_ms, now);
     tg_page_add(page->records_in, batch->n);
     tg_page_add(page->bytes_in, (int64_t)batch->bytes);
@@ -232,7 +233,10 @@ static int turn(tg__source *s, int *backoff, tg_err *err)
     if (sb->batch->n > 0)
         return chain_and_send(s, sb, err);
     tg__source_give(s, sb);
-    tg_vm_idle(s->task->vm);
+    if (tg__task_idle(s->task)) {
+        tg__source_trim(s);
+        tg__task_trim();
+    }
     if (wait > 0)
         wait_ms(s, wait, false);
     return 0;

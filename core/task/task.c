@@ -11,9 +11,11 @@
 #include "host/services.h"
 #include "task/protocol.h"
 #include "task/settings.h"
+#include <malloc.h>
 #include <stdio.h>
 
 static const char MOD[] = "task";
+static const int64_t IDLE_NS = 1000000000;
 
 enum {
 
@@ -66,6 +68,26 @@ void tg__task_report_topics(tg_task *task, json_t *topics)
 void tg__task_heartbeat(tg_task *task)
 {
     tg_page_set(task->page->heartbeat_ns, tg_clock_ns());
+}
+
+void tg__task_busy(tg_task *task)
+{
+    task->busy_ns = tg_clock_ns();
+    task->trimmed = false;
+}
+
+bool tg__task_idle(tg_task *task)
+{
+    tg_vm_idle(task->vm);
+    if (task->trimmed || tg_clock_ns() - task->busy_ns < IDLE_NS)
+        return false;
+    task->trimmed = true;
+    return true;
+}
+
+void tg__task_trim(void)
+{
+    malloc_trim(0);
 }
 
 /* --- messages ------------------------------------------------------------ */

@@ -24,6 +24,8 @@ struct tg_task {
     bool paused;
     bool commit_asked;
     bool failed;              /* FAILED was reported */
+    int64_t busy_ns;          /* when a record was last seen */
+    bool trimmed;             /* memory was given back since then */
     int64_t stop_deadline_ns; /* set by stop */
     int64_t flush_interval_ms, flush_timeout_ms, stop_timeout_ms;
 
@@ -69,6 +71,13 @@ void tg__task_report_failed(tg_task *task, const tg_err *err);
 void tg__task_report_topics(tg_task *task, json_t *topics);
 
 void tg__task_heartbeat(tg_task *task);
+/* Records came. */
+void tg__task_busy(tg_task *task);
+/* Nothing came: collects Lua's garbage. True once after a second of that, when
+ * the caller should free its spare batches and call tg__task_trim. */
+bool tg__task_idle(tg_task *task);
+/* Gives memory back to the system. */
+void tg__task_trim(void);
 static inline void tg__task_at(tg_task *task, uint32_t at)
 {
     tg_page_set(task->page->at, at);
