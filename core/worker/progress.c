@@ -60,7 +60,7 @@ static void add_task(sums *s, tg_run_task *task)
     s->in_flight += in_flight;
     s->lag += lag > 0 ? lag : 0;
     if (task->connector->worker->embedded && tg__task_is_source(task) &&
-        records == task->seen_records && in_flight > 0)
+        records == task->seen_records && (in_flight > 0 || lag != 0))
         tg__embedded_waits_for(task, s->waits, sizeof s->waits);
     task->seen_records = records;
     task->seen_bytes = bytes;
