@@ -59,6 +59,7 @@ enum { TG_MARK_ARRAY, TG_MARK_MAP, TG_MARK_ORDERED, TG_MARK_BYTES, TG_MARK_RAW }
 struct tg_vm {
     lua_State *L;
     size_t used, max;  /* bytes of Lua's allocator; max 0: no limit */
+    size_t settled;    /* used after the last whole collection */
     int reserve;       /* > 0: the reserve above max may be used */
     bool oom;          /* an allocation was refused during this call */
     bool dead;         /* ran out of memory: no further calls */

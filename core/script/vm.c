@@ -21,7 +21,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RESERVE = 2 * 1024 * 1024, BOOT_MAX = 4 * 1024 * 1024 };
+enum {
+    RESERVE = 2 * 1024 * 1024,
+    BOOT_MAX = 4 * 1024 * 1024,
+    IDLE_GROWTH = 128 * 1024
+};
 
 static void *allocate(void *ud, void *p, size_t osize, size_t nsize)
 {
@@ -241,14 +245,26 @@ size_t tg_vm_memory(const tg_vm *vm)
     return vm->used;
 }
 
+/* One slice of a collection once the heap has grown, so that an idle task gives
+ * memory back and a busy one does not collect twice. */
 static int collect(lua_State *L)
 {
     tg_vm *vm = tg__vm_of(L);
-    if (vm->max && vm->used > vm->max / 4 * 3)
+    if (vm->max && vm->used > vm->max / 4 * 3) {
         lua_gc(L, LUA_GCCOLLECT, 0);
-    else
-        lua_gc(L, LUA_GCSTEP, 32);
+        vm->settled = vm->used;
+    } else if (lua_gc(L, LUA_GCSTEP, 32)) {
+        vm->settled = vm->used;
+    }
     return 0;
+}
+
+static bool has_grown(tg_vm *vm)
+{
+    if (vm->used < vm->settled)
+        vm->settled = vm->used;
+    return vm->used > vm->settled + IDLE_GROWTH ||
+           (vm->max && vm->used > vm->max / 4 * 3);
 }
 
 void tg_vm_idle(tg_vm *vm)
@@ -256,7 +272,7 @@ void tg_vm_idle(tg_vm *vm)
     tg_err err = {0};
     if (vm->dead)
         return;
-    if (tg__protect_quiet(vm, collect, NULL, &err))
+    if (has_grown(vm) && tg__protect_quiet(vm, collect, NULL, &err))
         tg_warn("script", "a finalizer failed while collecting garbage: %s",
                 err.text);
     if (vm->page)
