@@ -11,7 +11,7 @@
 --   doc, importance ("high", "medium", "low"), group, display, order
 -- A key that ends in ".*" collects every key with that prefix: cfg.headers for
 -- ["headers.*"] is a table without the prefix.
-local _, use = ...
+local host, use = ...
 local ffi = require "ffi"
 local abi = use "abi"
 local nearest = use "nearest"
@@ -29,7 +29,6 @@ local function trim(s)
 end
 
 --- types -------------------------------------------------------------------------
--- Each parser gives the value, or nil and what is wrong.
 
 local function parse_long(text)
     if not text:match("^[+-]?%d+$") then return nil, "Not a number of type LONG" end
@@ -48,7 +47,9 @@ local function parse_long(text)
     return value
 end
 
+--- type -> function (text) -> value, or nil and what is wrong.
 local parsers = {}
+M.parsers = parsers
 
 function parsers.string(text) return text end
 parsers.password = parsers.string
@@ -173,10 +174,10 @@ function M.describe(definitions)
             name = d.name,
             type = d.kind == "regex" and "STRING" or d.kind:upper(),
             required = d.def.required and true or false,
-            default_value = default_text(d),
+            default_value = default_text(d) or host.null,
             importance = (d.def.importance or (d.def.required and "high" or "medium")):upper(),
             documentation = d.def.doc or "",
-            group = d.def.group,
+            group = d.def.group or host.null,
             display_name = d.def.display or d.name,
             width = "NONE",
             order = i,

@@ -93,11 +93,20 @@ local function message_of(err)
     return tostring(err)
 end
 
+-- Connectors are loaded once for all questions: they may declare C types, which
+-- a VM accepts only once.
+local connectors = {}
+
 -- Loads an entry; a file that does not load gives nil and why.
 local function try(entry)
+    local known = connectors[entry.file]
+    if known then return known end
     local ok, result = pcall(plugin.load, entry)
-    if ok then return result end
-    return nil, message_of(result)
+    if not ok then return nil, message_of(result) end
+    if result.kind == "source" or result.kind == "sink" then
+        connectors[entry.file] = result
+    end
+    return result
 end
 
 --- names ----------------------------------------------------------------------------

@@ -116,7 +116,7 @@ function M.run(text, entry)
     local ok, definitions = pcall(config.definitions, spec.config)
     if not ok then error(("%s: %s"):format(entry.file, definitions), 0) end
     local plugin = { kind = made, spec = spec, definitions = definitions, file = entry.file,
-        name = entry.name, stock = entry.stock or false, chunk = chunk }
+        name = entry.name, stock = entry.stock or false, chunk = chunk, entry = entry }
     chunks[plugin] = chunk
     return plugin
 end
@@ -328,12 +328,12 @@ local function hook(inst, spec, name, context)
     end
 end
 
-local function make_source(inst, plugin, cfg, task)
+local function make_source(inst, plugin, cfg)
     local spec, batch = plugin.spec, view.batch
-    local ctx = services.context(cfg, task)
+    local ctx = services.context(cfg)
     inst.start = function(offsets)
         abi.leave()
-        ctx = services.context(cfg, task, offsets)
+        ctx = services.context(cfg, offsets)
         if spec.start then spec.start(ctx) end
     end
     inst.poll = function()
@@ -357,9 +357,9 @@ local function partitions(list)
     return out
 end
 
-local function make_sink(inst, plugin, cfg, task)
+local function make_sink(inst, plugin, cfg)
     local spec, batch = plugin.spec, view.batch
-    local ctx = services.context(cfg, task)
+    local ctx = services.context(cfg)
     if spec.start then
         inst.start = function()
             abi.leave()
@@ -381,17 +381,19 @@ end
 local makers = { transform = make_transform, predicate = make_predicate, source = make_source,
     sink = make_sink }
 
---- An instance of a plugin that was loaded for it. extra: side of a transform,
--- number of the task of a connector.
-function M.instance(plugin, raw, extra)
+--- An instance of a plugin; one that has an instance already is loaded again.
+-- side: "key" or "value" of a transform that has both.
+function M.instance(plugin, raw, side)
     abi.leave()
+    if plugin.used then plugin = M.load(plugin.entry) end
+    plugin.used = true
     local cfg = must_configure(plugin, raw)
     local inst = {
         kind = plugin.kind, name = plugin.name, file = plugin.file, stock = plugin.stock,
         version = plugin.spec.version or (plugin.stock and host.version) or "undefined",
         plugin = plugin,
     }
-    makers[plugin.kind](inst, plugin, cfg, extra)
+    makers[plugin.kind](inst, plugin, cfg, side)
     return inst
 end
 

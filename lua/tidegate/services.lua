@@ -255,14 +255,13 @@ function context:lag(n)
     self.lagging = n
 end
 
---- A context: config (typed), task (number), offsets (list of {partition,
--- offset}).
-function M.context(cfg, task, offsets)
+--- A context: config (typed), offsets (list of {partition, offset}).
+function M.context(cfg, offsets)
     local list = {}
     for i, pair in ipairs(offsets or {}) do
         list[i] = { partition = json.with_null(pair[1]), offset = json.with_null(pair[2]) }
     end
-    return setmetatable({ config = cfg, task = task, offsets = list, lagging = -1 }, context)
+    return setmetatable({ config = cfg, offsets = list, lagging = -1 }, context)
 end
 
 return M

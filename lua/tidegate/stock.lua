@@ -6,10 +6,11 @@ local _, use = ...
 local ffi = require "ffi"
 local view = use "view"
 local loop = use "loop"
+local config = use "config"
 
 local C = ffi.C
 local ffi_string = ffi.string
-local to_record, find, slots_of, put = view.record, view.find, view.slots_of, view.put
+local to_record, find, slots_of = view.record, view.find, view.slots_of
 local CELL_NULL, CELL_DECODED, REJECT = C.TG_CELL_NULL, C.TG_CELL_DECODED, C.TG_REJECT
 local NULL, BOOL, INT8, INT16, INT32 = C.TG_NULL, C.TG_BOOL, C.TG_INT8, C.TG_INT16, C.TG_INT32
 local INT64, FLOAT32, FLOAT64, NUM = C.TG_INT64, C.TG_FLOAT32, C.TG_FLOAT64, C.TG_NUM
@@ -175,7 +176,9 @@ local widths = { [INT8] = "int8_t", [INT16] = "int16_t", [INT32] = "int32_t" }
 -- number.
 local function replacement_of(text, tag)
     if tag == STR or tag == ESC then return text end
-    if tag == FLOAT32 or tag == FLOAT64 or tag == NUM then return tonumber(text) end
+    if tag == FLOAT32 or tag == FLOAT64 or tag == NUM then
+        return (config.parsers.double(text))
+    end
     local value = integer_of(text)
     if value and widths[tag] then return tonumber(ffi.cast(widths[tag], value)) end
     return value
@@ -205,7 +208,18 @@ local function mask_text(rec, node, s, name, text, values)
         reject(rec, ("Unable to convert %s (class java.lang.String) to a number"):format(text))
         return false
     end
-    put(node, s, name, value)
+    local rc
+    if type(value) == "string" then
+        rc = C.tg_put_text(node, s, name, value, #value)
+    elseif type(value) == "number" then
+        rc = C.tg_put_number(node, s, name, value)
+    else
+        rc = C.tg_put_int64(node, s, name, value)
+    end
+    if rc < 0 then
+        reject_ffi(rec)
+        return false
+    end
     return true
 end
 

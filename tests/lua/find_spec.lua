@@ -268,6 +268,17 @@ describe("instances", function() each(function()
         assert.same({ "1" }, testlib.encode())
     end)
 
+    it("of connectors may declare C types", function()
+        write("typed/source.lua", [[
+require("ffi").cdef("typedef struct find_spec_type { int a; } find_spec_type;")
+return tide.source { class = "TypedSource", poll = print }]])
+        assert(boot.find("connector", "typed"))
+        assert(boot.find("connector", "TypedSource"))
+        assert.equal(1, #boot.tasks("typed", {}, 1))
+        assert(boot.validate("connector", "typed", {}, {}))
+        assert(boot.instance("source", "typed", {}))
+    end)
+
     it("of sources poll and report", function()
         write("numbers/source.lua", SOURCE)
         local raw = { topic = "t", n = "2" }

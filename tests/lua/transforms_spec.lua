@@ -128,6 +128,16 @@ describe("MaskField", function()
                 struct({ field("l", "int64") }, '{"l":1}')))
     end)
 
+    it("reads replacements as Java does", function()
+        local reason = rejected("MaskField$Value", { fields = "n", replacement = "0x10" },
+            '{"n":1.5}')
+        assert.matches("Unable to convert 0x10", reason)
+        assert.equal('{"n":1500.0,"i":1500}', value("MaskField$Value",
+            { fields = "n,i", replacement = "1.5e3" }, '{"n":1.5,"i":1}'))
+        assert.equal('{"i":-3}', value("MaskField$Value", { fields = "i", replacement = "-3.9" },
+            '{"i":1}'))
+    end)
+
     it("treats missing and null fields as Kafka Connect", function()
         assert.equal('{"a":1,"x":null}', value("MaskField$Value", { fields = "x" }, '{"a":1}'))
         assert.equal('{"x":null}', value("MaskField$Value", { fields = "x", replacement = "1" },
