@@ -161,18 +161,16 @@ static void set_entry(lua_State *L, tg_vm *vm, tg_node *node)
 {
     int32_t i = find_entry(L, vm, node, 2);
     if (lua_isnil(L, 3)) {
-        if (i < 0)
-            return;
-        delete_slot(L, node, i + 1);
-        delete_slot(L, node, i);
+        if (i >= 0)
+            delete_slot(L, node, i); /* key and value */
         return;
     }
+    if (i < 0)
+        tg__raise(L,
+                  "cannot add the key %s: a map with keys that are no "
+                  "strings keeps its keys",
+                  text_of(L, 2));
     tg_target to = {.node = node, .slot = i + 1};
-    if (i < 0) {
-        tg_target key = {.node = node, .slot = (int32_t)node->n};
-        store(L, &key, 2);
-        to.slot = (int32_t)node->n;
-    }
     store(L, &to, 3);
 }
 

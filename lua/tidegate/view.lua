@@ -48,7 +48,8 @@ VALUE VIEWS (v: map, struct, array, pairs)
                      numeric string, is an error "array index must be a number,
                      got string 'x'"; fractions too.
   v[k]               pairs: linear search for an equal key (number, string,
-                     boolean); writing a new key appends.
+                     boolean). Values can be written and entries removed
+                     (nil), keys cannot be added.
   v.name = x         overwrites in place, or appends the field
   v[i] = x           1..#v, or #v + 1 to append; else error "array index 9 is
                      out of range 1..4"
@@ -593,17 +594,14 @@ end
 local function set_pair(node, k, x)
     local i = pairs_find(node, k)
     if type(x) == "nil" then
-        if i >= 0 then
-            delete(node, i + 1)
-            delete(node, i)
-        end
-    elseif i >= 0 then
-        put(node, i + 1, nil, x)
-    else
-        local n = tonumber(node.n)
-        put(node, n, nil, k)
-        put(node, n + 1, nil, x)
+        if i >= 0 then delete(node, i) end -- key and value
+        return
     end
+    if i < 0 then
+        error(("cannot add the key %s: a map with keys that are no strings keeps its keys")
+            :format(tostring(k)), 4)
+    end
+    put(node, i + 1, nil, x)
 end
 
 local function set_other(node, k, x)

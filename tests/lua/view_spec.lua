@@ -266,6 +266,30 @@ describe("writing", function()
     end)
 end)
 
+describe("maps with other keys", function()
+    local MAP = '{"schema":{"type":"map","keys":{"type":"int32","optional":false},"values":'
+        .. '{"type":"string","optional":true},"optional":false},"payload":[[1,"x"],[2,null]]}'
+
+    it("read, write and iterate", function()
+        local v = one(MAP, { conv = "envelope" }).value
+        assert.equal("map", tide.kind(v))
+        assert.equal(2, #v)
+        assert.equal("x", v[1])
+        assert.is_true(rawequal(v[2], null))
+        assert.is_nil(v[3])
+        assert.is_nil(v.x)
+        local keys = {}
+        for k in pairs(v) do keys[#keys + 1] = k end
+        assert.same({ 1, 2 }, keys)
+        v[2] = "y"
+        v[1] = nil
+        v[7] = nil
+        assert.matches('"payload":%[%[2,"y"%]%]', testlib.encode("envelope")[1])
+        fails("cannot add the key 3", function() v[3] = "z" end)
+        fails("ipairs needs an array", function() ipairs(v) end)
+    end)
+end)
+
 describe("iteration", function()
     it("walks fields in order, with nulls", function()
         local v = one('{"b":1,"a":null,"c":"x"}').value
