@@ -7,7 +7,12 @@
 #include "data/node.h"
 
 /* What a view shows: the low bits of its address. */
-enum { TG_VIEW_NODE = 0, TG_VIEW_RECORD = 1, TG_VIEW_HEADERS = 2, TG_VIEW_MASK = 7 };
+enum {
+    TG_VIEW_NODE = 0,
+    TG_VIEW_RECORD = 1,
+    TG_VIEW_HEADERS = 2,
+    TG_VIEW_MASK = 7
+};
 
 static inline int tg__view_kind(const void *p)
 {

@@ -122,6 +122,7 @@ tg_instance *tg_instance_new(tg_vm *vm, const char *kind,
         tg_instance_free(inst);
         return NULL;
     }
+    tg__vm_collect(vm);
     return inst;
 }
 

@@ -54,7 +54,13 @@ typedef struct tg__sdk {
     void **pointer; /* payload of t.pointer */
 } tg__sdk;
 
-enum { TG_MARK_ARRAY, TG_MARK_MAP, TG_MARK_ORDERED, TG_MARK_BYTES, TG_MARK_RAW };
+enum {
+    TG_MARK_ARRAY,
+    TG_MARK_MAP,
+    TG_MARK_ORDERED,
+    TG_MARK_BYTES,
+    TG_MARK_RAW
+};
 
 struct tg_vm {
     lua_State *L;
@@ -108,8 +114,10 @@ struct tg_instance {
     bool warned;
 };
 
-/* --- vm.c, host_api.c, classic.c ---------------------------------------------------------------- */
+/* --- vm.c, host_api.c, classic.c ----------------------------------------- */
 tg_vm *tg__vm_of(lua_State *L);
+/* A whole collection: after loading, which leaves much garbage. */
+void tg__vm_collect(tg_vm *vm);
 /* Registers the functions of host into the table on top of the stack. */
 void tg__host_open(tg_vm *vm);
 /* Pushes the host.classic table and gives light userdata its metatable. */

@@ -50,7 +50,7 @@ int tg_plugin_find(tg_vm *vm, const char *kind, const char *class_name,
 json_t *tg_plugin_list(tg_vm *vm);
 /* Checks a configuration against the plugin's table without making anything:
  * *errors (new array) of {"key","value","message"}; *warnings the same for
- * unknown keys with "did you mean". known: keys that belong to the framework. */
+ * unknown keys with "did you mean". known: the keys of the framework. */
 int tg_plugin_validate(tg_vm *vm, const char *kind, const char *class_name,
                        const json_t *config, const json_t *known,
                        json_t **errors, json_t **warnings, tg_err *err);

@@ -186,43 +186,6 @@ static tg_vm *vm_alloc(const tg_vm_options *options)
     return vm;
 }
 
-tg_vm *tg_vm_new(const tg_vm_options *options, tg_err *err)
-{
-    const char *home = tg_home(err);
-    if (!home)
-        return NULL;
-    tg_vm *vm = vm_alloc(options);
-    vm->home = tg_strdup(home);
-    vm->sdk = tg_sprintf("@%s/lua/tidegate/", home);
-    vm->reserve++; /* lua_newstate does not survive a refusal */
-    vm->L = lua_newstate(allocate, vm);
-    vm->reserve--;
-    if (!vm->L) {
-        tg_err_set(err, TG_ERR_LIMIT, "no memory for a Lua VM");
-        goto fail;
-    }
-    lua_atpanic(vm->L, at_panic);
-    if (tg__call_init(vm, err) || tg__watch_init(vm, options->timeout_ns, err))
-        goto fail;
-    tg__crash_watch(vm);
-    if (tg__protect_quiet(vm, setup, NULL, err) ||
-        tg__protect_quiet(vm, boot, NULL, err)) {
-        tg_err_prefix(err, "cannot start the Lua SDK");
-        goto fail;
-    }
-    if (vm->max && vm->used > vm->max) {
-        tg_err_set(err, TG_ERR_LIMIT,
-                   "the Lua SDK alone takes %zu bytes and the limit for Lua "
-                   "is %zu; raise task.memory.max.mb",
-                   vm->used, vm->max);
-        goto fail;
-    }
-    return vm;
-fail:
-    tg_vm_free(vm);
-    return NULL;
-}
-
 void tg_vm_free(tg_vm *vm)
 {
     if (!vm)
@@ -259,6 +222,21 @@ static int collect(lua_State *L)
     return 0;
 }
 
+static int collect_all(lua_State *L)
+{
+    tg_vm *vm = tg__vm_of(L);
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    vm->settled = vm->used;
+    return 0;
+}
+
+void tg__vm_collect(tg_vm *vm)
+{
+    tg_err err;
+    if (!vm->dead)
+        tg__protect_quiet(vm, collect_all, NULL, &err);
+}
+
 static bool has_grown(tg_vm *vm)
 {
     if (vm->used < vm->settled)
@@ -277,4 +255,42 @@ void tg_vm_idle(tg_vm *vm)
                 err.text);
     if (vm->page)
         tg_page_set(vm->page->lua_bytes, (int64_t)vm->used);
+}
+
+tg_vm *tg_vm_new(const tg_vm_options *options, tg_err *err)
+{
+    const char *home = tg_home(err);
+    if (!home)
+        return NULL;
+    tg_vm *vm = vm_alloc(options);
+    vm->home = tg_strdup(home);
+    vm->sdk = tg_sprintf("@%s/lua/tidegate/", home);
+    vm->reserve++; /* lua_newstate does not survive a refusal */
+    vm->L = lua_newstate(allocate, vm);
+    vm->reserve--;
+    if (!vm->L) {
+        tg_err_set(err, TG_ERR_LIMIT, "no memory for a Lua VM");
+        goto fail;
+    }
+    lua_atpanic(vm->L, at_panic);
+    if (tg__call_init(vm, err) || tg__watch_init(vm, options->timeout_ns, err))
+        goto fail;
+    tg__crash_watch(vm);
+    if (tg__protect_quiet(vm, setup, NULL, err) ||
+        tg__protect_quiet(vm, boot, NULL, err)) {
+        tg_err_prefix(err, "cannot start the Lua SDK");
+        goto fail;
+    }
+    tg__vm_collect(vm);
+    if (vm->max && vm->used > vm->max) {
+        tg_err_set(err, TG_ERR_LIMIT,
+                   "the Lua SDK alone takes %zu bytes and the limit for Lua "
+                   "is %zu; raise task.memory.max.mb",
+                   vm->used, vm->max);
+        goto fail;
+    }
+    return vm;
+fail:
+    tg_vm_free(vm);
+    return NULL;
 }
