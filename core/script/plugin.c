@@ -64,6 +64,7 @@ static int ask(lua_State *L)
 
 static int put_question(tg_vm *vm, question *q, tg_err *err)
 {
+    vm->at = NULL; /* what is logged now is of no instance */
     if (vm->page)
         tg_page_set(vm->page->at, TG_AT_LOAD);
     int rc = tg__protect(vm, ask, q, err);
