@@ -62,6 +62,12 @@ for name, size in pairs(sizes) do
     end
 end
 
+--- Raises an error at the line of the script, whatever lies between.
+function M.raise(message)
+    local at = host.position(1)
+    error(at and at .. ": " .. message or message, 0)
+end
+
 --- Leaves the batch: called before hooks that have none.
 function M.leave()
     M.slot[0] = M.none

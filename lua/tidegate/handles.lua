@@ -9,7 +9,7 @@ local view = use "view"
 local json = use "json"
 
 local C = ffi.C
-local type, error, tostring = type, error, tostring
+local type, tostring, raise = type, tostring, abi.raise
 local ffi_string = ffi.string
 local to_node, find, read, put = view.node, view.find, view.read, view.put
 local slots_of, fail = view.slots_of, view.fail
@@ -31,13 +31,13 @@ local function steps_of(path, what)
         for i, step in ipairs(path) do steps[i] = step end
     end
     if #steps == 0 then
-        error(what .. " needs a path: \"a.b\" or {\"a\", \"b\", 1}, got " .. tostring(path), 3)
+        raise(what .. " needs a path: \"a.b\" or {\"a\", \"b\", 1}, got " .. tostring(path))
     end
     for _, step in ipairs(steps) do
         if type(step) ~= "string" and not (type(step) == "number" and step >= 1 and step % 1 == 0)
             or step == "" then
-            error(("%s: '%s' is no step of a path: names, or element numbers from 1")
-                :format(what, tostring(step)), 3)
+            raise(("%s: '%s' is no step of a path: names, or element numbers from 1")
+                :format(what, tostring(step)))
         end
     end
     return steps
@@ -45,8 +45,8 @@ end
 
 local function not_a_value(v, what)
     if v == nil then return nil end
-    error(("%s: expected an array or map of a record, got %s '%s'"):format(what, type(v),
-        tostring(v)), 3)
+    raise(("%s: expected an array or map of a record, got %s '%s'"):format(what, type(v),
+        tostring(v)))
 end
 
 -- Slot of one step below a node, or -1.
@@ -94,22 +94,22 @@ end
 local function make_parents(v, steps, caches, what)
     local node = to_node(v)
     if not node then
-        error(("%s: cannot set a field of %s"):format(what, v == nil and "null" or type(v)), 3)
+        raise(("%s: cannot set a field of %s"):format(what, v == nil and "null" or type(v)))
     end
     for i = 1, #steps - 1 do
         local c = caches[i]
         local s = step_slot(node, steps[i], c)
         if s < 0 then
             if not c then
-                error(("%s: there is no element %d"):format(what, steps[i]), 3)
+                raise(("%s: there is no element %d"):format(what, steps[i]))
             end
             local made = C.tg_put_node(node, -1, c.name, MAP)
-            if made == nil then fail(3) end
+            if made == nil then fail() end
             node = made
         else
             local child = node.slots + s
             if child.tag < ARRAY then
-                error(("%s: '%s' is not an array or map"):format(what, tostring(steps[i])), 3)
+                raise(("%s: '%s' is not an array or map"):format(what, tostring(steps[i])))
             end
             node = child.u.node
         end
@@ -132,7 +132,7 @@ function M.path(path)
     local function set(v, x)
         local node, s = locate(v)
         if type(x) == "nil" then
-            if s >= 0 and C.tg_delete(node, s) < 0 then fail(2) end
+            if s >= 0 and C.tg_delete(node, s) < 0 then fail() end
             return
         end
         if not node then
@@ -141,11 +141,11 @@ function M.path(path)
         if s < 0 then
             if not cache then
                 if node.kind ~= ARRAY or last ~= node.n + 1 then
-                    error(("tide.path: there is no element %d"):format(last), 2)
+                    raise(("tide.path: there is no element %d"):format(last))
                 end
                 s = last - 1
             elseif node.kind == ARRAY then
-                error(("tide.path: '%s' is no element of an array"):format(last), 2)
+                raise(("tide.path: '%s' is no element of an array"):format(last))
             end
         end
         put(node, s, cache and cache.name or nil, x)
@@ -160,7 +160,7 @@ end
 function M.number(path, default)
     local locate = locator(path, "tide.number")
     if default ~= nil and type(default) ~= "number" then
-        error("tide.number: the default is a number, got " .. type(default), 2)
+        raise("tide.number: the default is a number, got " .. type(default))
     end
     local dflt = default or 0/0
     return function(v)
@@ -176,7 +176,7 @@ end
 function M.string(path, default)
     local locate = locator(path, "tide.string")
     if default ~= nil and type(default) ~= "string" then
-        error("tide.string: the default is a string, got " .. type(default), 2)
+        raise("tide.string: the default is a string, got " .. type(default))
     end
     return function(v)
         local node, s = locate(v)
@@ -191,7 +191,7 @@ end
 function M.int64(path, default)
     local locate = locator(path, "tide.int64")
     if default ~= nil and type(default) ~= "number" and not ffi.istype(abi.int64, default) then
-        error("tide.int64: the default is a whole number, got " .. type(default), 2)
+        raise("tide.int64: the default is a whole number, got " .. type(default))
     end
     local dflt = abi.int64(default or 0)
     local ok = abi.ok
@@ -246,9 +246,9 @@ function M.copy(v, from, to, target)
     local node, s = field(v, from, "tide.copy")
     if s < 0 then return false end
     local into, t = field(target == nil and v or target, to, "tide.copy")
-    if not into then error("tide.copy: the target is null", 2) end
-    if type(to) ~= "string" then error("tide.copy: a name is a string, got " .. type(to), 2) end
-    if C.tg_put_copy(into, t, view.intern(to), node.slots + s) < 0 then fail(2) end
+    if not into then raise("tide.copy: the target is null") end
+    if type(to) ~= "string" then raise("tide.copy: a name is a string, got " .. type(to)) end
+    if C.tg_put_copy(into, t, view.intern(to), node.slots + s) < 0 then fail() end
     return true
 end
 
@@ -256,8 +256,8 @@ end
 function M.rename(v, from, to)
     local node, s = field(v, from, "tide.rename")
     if s < 0 then return false end
-    if type(to) ~= "string" then error("tide.rename: a name is a string, got " .. type(to), 2) end
-    if C.tg_rename(node, s, view.intern(to)) < 0 then fail(2) end
+    if type(to) ~= "string" then raise("tide.rename: a name is a string, got " .. type(to)) end
+    if C.tg_rename(node, s, view.intern(to)) < 0 then fail() end
     return true
 end
 
@@ -266,7 +266,7 @@ end
 function M.remove(v, i)
     local node, s = field(v, i, "tide.remove")
     if s < 0 then return false end
-    if C.tg_delete(node, s) < 0 then fail(2) end
+    if C.tg_delete(node, s) < 0 then fail() end
     return true
 end
 
@@ -314,9 +314,9 @@ function M.plan(spec)
     return function(v)
         local node = to_node(v)
         if not node then
-            error("a plan applies to a map of a record, got " .. tostring(v), 2)
+            raise("a plan applies to a map of a record, got " .. tostring(v))
         end
-        if C.tg_plan_apply(plan, node) < 0 then fail(2) end
+        if C.tg_plan_apply(plan, node) < 0 then fail() end
     end, plan
 end
 

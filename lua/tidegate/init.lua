@@ -19,6 +19,7 @@ local services = use "services"
 local view = use "view"
 local stock = use "stock"
 
+local raise = abi.raise
 local M = {}
 local declares = {}
 
@@ -30,7 +31,7 @@ end
 local function mark(marker, name)
     return function(t)
         if type(t) ~= "table" then
-            error(("tide.%s needs a table, got %s"):format(name, type(t)), 2)
+            raise(("tide.%s needs a table, got %s"):format(name, type(t)))
         end
         return setmetatable(t, marker)
     end
@@ -38,7 +39,7 @@ end
 
 --- tide.bytes(s): s as bytes, not text, when it is stored.
 local function bytes(s)
-    if type(s) ~= "string" then error("tide.bytes needs a string, got " .. type(s), 2) end
+    if type(s) ~= "string" then raise("tide.bytes needs a string, got " .. type(s)) end
     return setmetatable({ s }, json.markers.bytes)
 end
 
@@ -46,7 +47,7 @@ end
 -- a converter ("json", "string", "bytes"); decoded only when somebody looks.
 local function raw(conv, s)
     if type(conv) ~= "string" or type(s) ~= "string" then
-        error("tide.raw needs a converter ('json', 'string', 'bytes') and a string", 2)
+        raise("tide.raw needs a converter ('json', 'string', 'bytes') and a string")
     end
     return setmetatable({ s, conv }, json.markers.raw)
 end
@@ -56,13 +57,13 @@ local function encode(x)
     local node = view.node(x)
     if node then return view.json_text(view.node_value(node)) end
     local ok, text = pcall(json.encode, x)
-    if not ok then error("tide.json.encode: " .. tostring(text), 2) end
+    if not ok then raise("tide.json.encode: " .. tostring(text)) end
     return text
 end
 
 local function decode(text)
     if type(text) ~= "string" then
-        error("tide.json.decode needs a string, got " .. type(text), 2)
+        raise("tide.json.decode needs a string, got " .. type(text))
     end
     return json.decode(text)
 end

@@ -13,6 +13,7 @@ local services = use "services"
 local view = use "view"
 local sandbox = use "sandbox"
 
+local raise = abi.raise
 local M = {}
 
 local CONFIG_ERROR = abi.status.config
@@ -41,20 +42,20 @@ local function check_member(kind, name, value)
     local found = false
     for _, m in ipairs(all) do found = found or m == name end
     if not found then
-        error(("tide.%s: unknown member '%s'%s; there are %s"):format(kind, tostring(name),
-            nearest.hint(tostring(name), all), table.concat(all, ", ")), 4)
+        raise(("tide.%s: unknown member '%s'%s; there are %s"):format(kind, tostring(name),
+            nearest.hint(tostring(name), all), table.concat(all, ", ")))
     end
     local want = functions[name] and "function"
         or (name == "config" and "table") or (name == "sides" and "boolean")
         or (name ~= "class" and "string")
     if want and type(value) ~= want then
-        error(("tide.%s: '%s' must be a %s, got %s"):format(kind, name, want, type(value)), 4)
+        raise(("tide.%s: '%s' must be a %s, got %s"):format(kind, name, want, type(value)))
     end
 end
 
 local function declare(kind, spec)
     if type(spec) ~= "table" then
-        error(("tide.%s needs a table, got %s"):format(kind, type(spec)), 3)
+        raise(("tide.%s needs a table, got %s"):format(kind, type(spec)))
     end
     for name, value in pairs(spec) do check_member(kind, name, value) end
     local needs = { transform = { "new", "record" }, predicate = { "new", "test" },
@@ -62,7 +63,7 @@ local function declare(kind, spec)
     local found = false
     for _, name in ipairs(needs[kind]) do found = found or spec[name] ~= nil end
     if not found then
-        error(("tide.%s: '%s' is missing"):format(kind, table.concat(needs[kind], "' or '")), 3)
+        raise(("tide.%s: '%s' is missing"):format(kind, table.concat(needs[kind], "' or '")))
     end
     declared[spec] = kind
     return spec

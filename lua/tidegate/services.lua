@@ -7,7 +7,7 @@ local json = use "json"
 local view = use "view"
 
 local C = ffi.C
-local type, error, tostring = type, error, tostring
+local type, tostring, raise = type, tostring, abi.raise
 local slot = abi.slot
 
 local M = {}
@@ -37,7 +37,7 @@ for name, level in pairs(levels) do M.log[name] = logger(level) end
 --- Waits; false when the task is asked to stop: return from poll or put then.
 function M.sleep(ms)
     if type(ms) ~= "number" or ms < 0 then
-        error("tide.sleep needs milliseconds, got " .. tostring(ms), 2)
+        raise("tide.sleep needs milliseconds, got " .. tostring(ms))
     end
     return host.sleep(ms)
 end
@@ -63,17 +63,17 @@ local modes = { text = C.TG_LINES_TEXT, json = C.TG_LINES_JSON, bytes = C.TG_LIN
 
 local function in_batch(batch, what)
     if batch ~= view.batch then
-        error(what .. " needs the batch that poll or put got", 3)
+        raise(what .. " needs the batch that poll or put got")
     end
     if slot[0] == nil or slot[0] == abi.none then
-        error("there is no batch outside poll, put and apply", 3)
+        raise("there is no batch outside poll, put and apply")
     end
     return slot[0]
 end
 
 local function whole(n, what)
     if type(n) == "number" and n % 1 == 0 or ffi.istype(abi.int64, n) then return n end
-    error(what .. " is a whole number, got " .. tostring(n), 3)
+    raise(what .. " is a whole number, got " .. tostring(n))
 end
 
 local reader = {}
@@ -82,7 +82,7 @@ local readers = setmetatable({}, { __mode = "k" })
 
 local function open_reader(r, method)
     local handle = readers[r]
-    if not handle then error("lines:" .. method .. "() on a reader that is closed", 3) end
+    if not handle then raise("lines:" .. method .. "() on a reader that is closed") end
     return handle
 end
 
@@ -91,7 +91,7 @@ end
 -- does about rotation, truncation and unfinished lines: core/ffi/tidegate.h.
 function M.lines(path, position)
     if path ~= nil and type(path) ~= "string" then
-        error("tide.lines needs a path or nil, got " .. type(path), 2)
+        raise("tide.lines needs a path or nil, got " .. type(path))
     end
     local handle = C.tg_lines_open(path, whole(position or 0, "the position"))
     if handle == nil then return nil, ffi_error() end
@@ -108,9 +108,9 @@ function reader:read(batch, topic, partition, mode, most)
     local p = in_batch(batch, "lines:read")
     local how = modes[mode or "text"]
     if not how then
-        error(("lines:read: mode is 'text', 'json' or 'bytes', got '%s'"):format(tostring(mode)), 2)
+        raise(("lines:read: mode is 'text', 'json' or 'bytes', got '%s'"):format(tostring(mode)))
     end
-    if type(topic) ~= "string" then error("lines:read needs a topic", 2) end
+    if type(topic) ~= "string" then raise("lines:read needs a topic") end
     if most and tonumber(whole(most, "the number of lines")) < p.max then p.max = most end
     local n = C.tg_lines_read(handle, p, how, topic, #topic, whole(partition, "the partition"))
     if n < 0 then return nil, ffi_error() end
@@ -147,7 +147,7 @@ local writers = setmetatable({}, { __mode = "k" })
 
 local function open_writer(w, method)
     local handle = writers[w]
-    if not handle then error("writer:" .. method .. "() on a writer that is closed", 3) end
+    if not handle then raise("writer:" .. method .. "() on a writer that is closed") end
     return handle
 end
 
@@ -155,7 +155,7 @@ end
 -- A writer, or nil and why not.
 function M.writer(path)
     if path ~= nil and type(path) ~= "string" then
-        error("tide.writer needs a path or nil, got " .. type(path), 2)
+        raise("tide.writer needs a path or nil, got " .. type(path))
     end
     local handle = C.tg_writer_open(path)
     if handle == nil then return nil, ffi_error() end
@@ -221,7 +221,7 @@ context.__metatable = false
 -- is none.
 function context:offset(partition)
     if type(partition) ~= "table" then
-        error("ctx:offset needs a partition (table), got " .. type(partition), 2)
+        raise("ctx:offset needs a partition (table), got " .. type(partition))
     end
     partition = plain(partition)
     for _, pair in ipairs(self.offsets) do
@@ -235,22 +235,22 @@ end
 -- number ("position"); without it offsets are tables.
 function context.partition(_, partition, offset_name)
     if type(partition) ~= "table" then
-        error("ctx:partition needs a table such as { filename = path }, got " .. type(partition), 2)
+        raise("ctx:partition needs a table such as { filename = path }, got " .. type(partition))
     end
     if offset_name ~= nil and type(offset_name) ~= "string" then
-        error("ctx:partition: the offset name is a string, got " .. type(offset_name), 2)
+        raise("ctx:partition: the offset name is a string, got " .. type(offset_name))
     end
     local text = json.encode(partition)
     local id = C.tg_task_source_partition(text, #text, offset_name,
         offset_name and #offset_name or 0)
-    if id < 0 then error(ffi_error(), 2) end
+    if id < 0 then raise(ffi_error()) end
     return id
 end
 
 --- Source: how far it is behind (bytes, rows), shown in the status.
 function context:lag(n)
     if type(n) ~= "number" or n < 0 then
-        error("ctx:lag needs a number >= 0, got " .. tostring(n), 2)
+        raise("ctx:lag needs a number >= 0, got " .. tostring(n))
     end
     self.lagging = n
 end

@@ -143,7 +143,7 @@ local json = use "json"
 
 local C = ffi.C
 local cast, istype, ffi_string = ffi.cast, ffi.istype, ffi.string
-local type, error, tonumber, tostring, rawget = type, error, tonumber, tostring, rawget
+local type, tonumber, tostring, rawget, raise = type, tonumber, tostring, rawget, abi.raise
 local abs = math.abs
 local node_p, record_p, batch_pp = abi.node_p, abi.record_p, abi.batch_pp
 local view_t, record_t, headers_t = abi.view, abi.record_view, abi.headers_view
@@ -166,15 +166,15 @@ local markers = json.markers
 local rawmeta = debug.getmetatable
 local M = { markers = markers }
 
-local function fail(level)
-    error(ffi_string(C.tg_ffi_error()), (level or 2) + 1)
+local function fail()
+    raise(ffi_string(C.tg_ffi_error()))
 end
 
 local function stale()
     if slot[0] == abi.none or slot[0] == nil then
-        error("there is no batch outside poll, put and apply: records cannot be used here", 3)
+        raise("there is no batch outside poll, put and apply: records cannot be used here")
     end
-    error("a value of an earlier batch was used: copy what you keep (tide.str, fields)", 3)
+    raise("a value of an earlier batch was used: copy what you keep (tide.str, fields)")
 end
 
 --- what scripts hold -> addresses ------------------------------------------------
@@ -213,12 +213,12 @@ end
 
 local function null_error(what)
     return function()
-        error(what .. " null: test with `x ~= nil` (null is true in a condition)", 2)
+        raise(what .. " null: test with `x ~= nil` (null is true in a condition)")
     end
 end
 ffi.metatype("struct tg_null", {
-    __index = function(_, k) error("field '" .. tostring(k) .. "' of null", 2) end,
-    __newindex = function(_, k) error("cannot set field '" .. tostring(k) .. "' of null", 2) end,
+    __index = function(_, k) raise("field '" .. tostring(k) .. "' of null") end,
+    __newindex = function(_, k) raise("cannot set field '" .. tostring(k) .. "' of null") end,
     __tostring = function() return "null" end,
     __len = null_error("length of"),
     __concat = null_error("cannot concatenate"),
@@ -262,7 +262,7 @@ end
 
 local function intern(name)
     local p = C.tg_name_intern(name, #name)
-    if p == nil then fail(3) end
+    if p == nil then fail() end
     return p
 end
 
@@ -327,7 +327,7 @@ local function read_other(v, tag)
     if tag == FLOAT64 or tag == FLOAT32 then return v.u.d end
     if tag == ESC then
         local p = C.tg_value_text(slot[0], v, len)
-        if p == nil then fail(4) end
+        if p == nil then fail() end
         return ffi_string(p, len[0])
     end
     if tag == BYTES then return ffi_string(v.u.p, v.len) end
@@ -354,7 +354,7 @@ local function read(v)
 end
 
 local function cell_open(cell)
-    if C.tg_cell_open(cell) < 0 then fail(4) end
+    if C.tg_cell_open(cell) < 0 then fail() end
 end
 
 local function cell_read(cell)
@@ -394,7 +394,7 @@ local function unstorable(x, where)
     local t = type(x)
     if t == "cdata" then t = "C object (" .. tostring(ffi.typeof(x)) .. ")" end
     if to_record(x) then t = "record (store r.value)" end
-    error(("cannot store a %s in %s"):format(t, where), 4)
+    raise(("cannot store a %s in %s"):format(t, where))
 end
 
 local function field_text(name, s)
@@ -425,10 +425,10 @@ local function put_other(node, s, name, x)
         if not marked(x, markers.raw) then
             local done, why = host.put_table(cast("void *", node), false, s,
                 name ~= nil and ffi_string(name.text, name.len) or nil, x)
-            if not done then error(why, 4) end
+            if not done then raise(why) end
             return 0
         end
-        error("tide.raw can only be stored in r.value, r.key or a header", 4)
+        raise("tide.raw can only be stored in r.value, r.key or a header")
     end
     unstorable(x, field_text(name, s))
 end
@@ -444,7 +444,7 @@ local function put(node, s, name, x)
     else
         rc = put_other(node, s, name, x)
     end
-    if rc < 0 then fail(3) end
+    if rc < 0 then fail() end
 end
 
 local function cell_put_other(cell, x, what)
@@ -471,7 +471,7 @@ local function cell_put_other(cell, x, what)
             return C.tg_cell_put_encoded(cell, rawget(x, 2), b, #b)
         end
         local done, why = host.put_table(cast("void *", cell), true, -1, nil, x)
-        if not done then error(why, 4) end
+        if not done then raise(why) end
         return 0
     end
     unstorable(x, what)
@@ -487,17 +487,17 @@ local function cell_put(cell, x, what)
     else
         rc = cell_put_other(cell, x, what)
     end
-    if rc < 0 then fail(3) end
+    if rc < 0 then fail() end
 end
 
 --- views of values ---------------------------------------------------------------
 
 -- 0-based place of an array index: exact integers only. -1: not in 0..2^31-1.
-local function place(k, level)
+local function place(k)
     if type(k) == "number" then
         if k >= 1 and k <= 2147483647 and k % 1 == 0 then return k - 1 end
         if k % 1 ~= 0 then
-            error("array index must be a whole number, got " .. tostring(k), level)
+            raise("array index must be a whole number, got " .. tostring(k))
         end
         return -1
     end
@@ -505,7 +505,7 @@ local function place(k, level)
         if k >= 1 and k <= 2147483647 then return tonumber(k) - 1 end
         return -1
     end
-    error(("array index must be a number, got %s '%s'"):format(type(k), tostring(k)), level)
+    raise(("array index must be a number, got %s '%s'"):format(type(k), tostring(k)))
 end
 
 local function same(v, k)
@@ -524,7 +524,7 @@ end
 local function get_other(node, k)
     local kind = node.kind
     if kind == ARRAY then
-        local i = place(k, 4)
+        local i = place(k)
         if i < 0 or i >= node.n then return nil end
         local x = read(node.slots + i)
         return x
@@ -536,7 +536,7 @@ local function get_other(node, k)
         return x
     end
     if type(k) ~= "string" then
-        error(("field names are strings, got %s '%s'"):format(type(k), tostring(k)), 3)
+        raise(("field names are strings, got %s '%s'"):format(type(k), tostring(k)))
     end
     local c = slots_of(k)
     local s
@@ -572,22 +572,22 @@ local function view_index(v, k)
 end
 
 local function delete(node, s)
-    if C.tg_delete(node, s) < 0 then fail(3) end
+    if C.tg_delete(node, s) < 0 then fail() end
 end
 
 local function set_element(node, k, x)
-    local i = place(k, 5)
+    local i = place(k)
     local n = tonumber(node.n)
     if i < 0 or i > n then
-        error(("array index %s is out of range 1..%d"):format(tostring(k), n + 1), 3)
+        raise(("array index %s is out of range 1..%d"):format(tostring(k), n + 1))
     end
     if x ~= nil or type(x) ~= "nil" then
         put(node, i, nil, x)
     elseif i == n - 1 then
         delete(node, i)
     elseif i < n then
-        error(("element %d cannot be removed by storing nil, %d follow: use tide.remove(v, %d)")
-            :format(i + 1, n - i - 1, i + 1), 3)
+        raise(("element %d cannot be removed by storing nil, %d follow: use tide.remove(v, %d)")
+            :format(i + 1, n - i - 1, i + 1))
     end
 end
 
@@ -598,8 +598,8 @@ local function set_pair(node, k, x)
         return
     end
     if i < 0 then
-        error(("cannot add the key %s: a map with keys that are no strings keeps its keys")
-            :format(tostring(k)), 4)
+        raise(("cannot add the key %s: a map with keys that are no strings keeps its keys")
+            :format(tostring(k)))
     end
     put(node, i + 1, nil, x)
 end
@@ -615,7 +615,7 @@ local function set_other(node, k, x)
         return
     end
     if type(k) ~= "string" then
-        error(("field names are strings, got %s '%s'"):format(type(k), tostring(k)), 3)
+        raise(("field names are strings, got %s '%s'"):format(type(k), tostring(k)))
     end
     local c = slots_of(k)
     local s
@@ -660,7 +660,7 @@ end
 
 local function ipairs_next(v, i)
     if not istype(view_t, v) or type(i) ~= "number" then
-        error("ipairs: not a value of a record", 2)
+        raise("ipairs: not a value of a record")
     end
     local node = cast(node_p, v)
     if node.born ~= slot[0].serial then stale() end
@@ -671,7 +671,7 @@ end
 
 local function view_ipairs(v)
     local node = check_node(v)
-    if node.kind ~= ARRAY then error("ipairs needs an array, got a map", 2) end
+    if node.kind ~= ARRAY then raise("ipairs needs an array, got a map") end
     return ipairs_next, v, 0
 end
 
@@ -684,7 +684,7 @@ end
 local function fields_next(state, key)
     local v, i = state[1], state[2]
     if not istype(view_t, v) or type(i) ~= "number" or i < 0 then
-        error("pairs: not a value of a record", 2)
+        raise("pairs: not a value of a record")
     end
     local node = cast(node_p, v)
     if node.born ~= slot[0].serial then stale() end
@@ -701,7 +701,7 @@ end
 local function entries_next(state, key)
     local v, i = state[1], state[2]
     if not istype(view_t, v) or type(i) ~= "number" or i < 0 then
-        error("pairs: not a value of a record", 2)
+        raise("pairs: not a value of a record")
     end
     local node = cast(node_p, v)
     if node.born ~= slot[0].serial then stale() end
@@ -724,7 +724,7 @@ end
 --- JSON text of a tg_value.
 local function json_text(value)
     local p = C.tg_value_json(slot[0], value, len)
-    if p == nil then fail(3) end
+    if p == nil then fail() end
     return ffi_string(p, len[0])
 end
 
@@ -734,7 +734,7 @@ end
 
 local function no_operator(what)
     return function()
-        error("cannot " .. what .. " an array or map of a record", 2)
+        raise("cannot " .. what .. " an array or map of a record")
     end
 end
 
@@ -762,7 +762,7 @@ ffi.metatype("struct tg_view", operators {
 
 local function check_record(r, view_type, method)
     if not istype(view_type, r) then
-        error(("call it as %s, with a colon"):format(method), 3)
+        raise(("call it as %s, with a colon"):format(method))
     end
     local rec = cast(record_p, r)
     if rec.batch ~= slot[0] then stale() end
@@ -771,7 +771,7 @@ end
 
 local function header_name(name)
     if type(name) ~= "string" then
-        error("a header name is a string, got " .. type(name), 3)
+        raise("a header name is a string, got " .. type(name))
     end
     return name
 end
@@ -808,7 +808,7 @@ local function remove_headers(rec, name)
     local removed = 0
     local at = C.tg_header_find(rec, name, #name, 0)
     while at >= 0 do
-        if C.tg_header_remove(rec, at) < 0 then fail(3) end
+        if C.tg_header_remove(rec, at) < 0 then fail() end
         removed = removed + 1
         at = C.tg_header_find(rec, name, #name, at)
     end
@@ -817,7 +817,7 @@ end
 
 local function add_header(rec, name, x)
     local i = C.tg_header_add(rec, name, #name)
-    if i < 0 then fail(3) end
+    if i < 0 then fail() end
     cell_put(rec.headers[i].cell, x, "a header")
 end
 
@@ -846,7 +846,7 @@ end
 local function headers_next(state)
     local h, i = state[1], state[2]
     if not istype(headers_t, h) or type(i) ~= "number" or i < 0 then
-        error("pairs: not the headers of a record", 2)
+        raise("pairs: not the headers of a record")
     end
     local rec = cast(record_p, h)
     if rec.batch ~= slot[0] then stale() end
@@ -861,12 +861,12 @@ ffi.metatype("struct tg_headers_view", operators {
     __index = function(_, k)
         local f = headers[k]
         if f == nil then
-            error(("use headers:get('%s')"):format(tostring(k)), 2)
+            raise(("use headers:get('%s')"):format(tostring(k)))
         end
         return f
     end,
     __newindex = function(_, k)
-        error(("use headers:set('%s', value)"):format(tostring(k)), 2)
+        raise(("use headers:set('%s', value)"):format(tostring(k)))
     end,
     __len = function(h)
         return tonumber(check_record(h, headers_t, "#headers").nheaders)
@@ -881,7 +881,7 @@ local record = {}
 
 local function verdict(r, what, method)
     local rec = check_record(r, record_t, method)
-    if C.tg_record_set_verdict(rec, what, nil, 0) < 0 then fail(3) end
+    if C.tg_record_set_verdict(rec, what, nil, 0) < 0 then fail() end
 end
 
 --- Filters the record out: later transforms and the destination never see it.
@@ -897,15 +897,15 @@ function record.done(r) verdict(r, DONE, "r:done()") end
 function record.reject(r, reason)
     local rec = check_record(r, record_t, "r:reject(reason)")
     if type(reason) ~= "string" then
-        error("r:reject needs a reason (string), got " .. type(reason), 2)
+        raise("r:reject needs a reason (string), got " .. type(reason))
     end
-    if C.tg_record_set_verdict(rec, REJECT, reason, #reason) < 0 then fail(2) end
+    if C.tg_record_set_verdict(rec, REJECT, reason, #reason) < 0 then fail() end
 end
 
 --- A copy of the record that follows it; returns it.
 function record.split(r)
     local new = C.tg_record_split(check_record(r, record_t, "r:split()"))
-    if new == nil then fail(2) end
+    if new == nil then fail() end
     return cast(record_t, new)
 end
 
@@ -914,7 +914,7 @@ end
 function record.source(r, part, offset)
     local rec = check_record(r, record_t, "r:source(partition, offset)")
     if type(part) ~= "number" or part < 0 or part > 2147483647 or part % 1 ~= 0 then
-        error("r:source needs the number that ctx:partition returned", 2)
+        raise("r:source needs the number that ctx:partition returned")
     end
     local rc
     if type(offset) == "table" then
@@ -923,9 +923,9 @@ function record.source(r, part, offset)
     elseif type(offset) == "number" and offset % 1 == 0 or istype(int64_t, offset) then
         rc = C.tg_record_set_source(rec, part, offset)
     else
-        error("a source offset is a whole number or a table, got " .. tostring(offset), 2)
+        raise("a source offset is a whole number or a table, got " .. tostring(offset))
     end
-    if rc < 0 then fail(2) end
+    if rc < 0 then fail() end
 end
 
 local function exact(i)
@@ -934,9 +934,9 @@ local function exact(i)
 end
 
 local function no_record_field(k)
-    error(("records have no field '%s'; there are value, key, topic, partition, timestamp, "
+    raise(("records have no field '%s'; there are value, key, topic, partition, timestamp, "
         .. "offset, headers, origin_topic, origin_partition and drop, keep, reject, retry, "
-        .. "done, split, source"):format(tostring(k)), 3)
+        .. "done, split, source"):format(tostring(k)))
 end
 
 local function record_other(rec, k)
@@ -982,7 +982,7 @@ end
 local function set_partition(rec, x)
     if x == nil then x = -1 end
     if type(x) ~= "number" or x % 1 ~= 0 or x < -1 or x > 2147483647 then
-        error("r.partition is a whole number from 0 or nil, got " .. tostring(x), 3)
+        raise("r.partition is a whole number from 0 or nil, got " .. tostring(x))
     end
     return C.tg_record_set_partition(rec, x)
 end
@@ -991,7 +991,7 @@ local function set_timestamp(rec, x)
     if x == nil then x = -1 end
     if not istype(int64_t, x) and (type(x) ~= "number" or x % 1 ~= 0
         or x > 9007199254740992 or x < -9007199254740992) then
-        error("r.timestamp is a whole number of milliseconds or nil, got " .. tostring(x), 3)
+        raise("r.timestamp is a whole number of milliseconds or nil, got " .. tostring(x))
     end
     return C.tg_record_set_timestamp(rec, x)
 end
@@ -1000,7 +1000,7 @@ local function record_set_other(rec, k, x)
     local rc
     if k == "topic" then
         if type(x) ~= "string" then
-            error("r.topic is a string, got " .. type(x), 3)
+            raise("r.topic is a string, got " .. type(x))
         end
         rc = C.tg_record_set_topic(rec, x, #x)
     elseif k == "partition" then
@@ -1008,11 +1008,11 @@ local function record_set_other(rec, k, x)
     elseif k == "timestamp" then
         rc = set_timestamp(rec, x)
     elseif k == "offset" or k == "origin_topic" or k == "origin_partition" or k == "headers" then
-        error(("r.%s cannot be changed"):format(k), 3)
+        raise(("r.%s cannot be changed"):format(k))
     else
         no_record_field(k)
     end
-    if rc < 0 then fail(3) end
+    if rc < 0 then fail() end
 end
 
 local function record_newindex(r, k, x)
@@ -1042,18 +1042,18 @@ local batch = {}
 
 local function check_batch(b, method)
     if not istype(batch_t, b) then
-        error(("call it as %s, with a colon"):format(method), 3)
+        raise(("call it as %s, with a colon"):format(method))
     end
     local p = cast(batch_pp, b)[0]
     if p == abi.none or p == nil then
-        error("there is no batch outside poll, put and apply", 3)
+        raise("there is no batch outside poll, put and apply")
     end
     return p
 end
 
 local function each_next(b, i)
     if not istype(batch_t, b) or type(i) ~= "number" then
-        error("batch:each: not a batch", 2)
+        raise("batch:each: not a batch")
     end
     local p = cast(batch_pp, b)[0]
     if i < p.lo or i >= p.hi or i % 1 ~= 0 then return nil end
@@ -1083,11 +1083,11 @@ ffi.metatype("struct tg_batch_view", operators {
         local f = batch[k]
         if f ~= nil then return f end
         if k == "max" then return tonumber(check_batch(b, "batch.max").max) end
-        error(("a batch has no field '%s'; there are each, append, max and #batch")
-            :format(tostring(k)), 2)
+        raise(("a batch has no field '%s'; there are each, append, max and #batch")
+            :format(tostring(k)))
     end,
     __newindex = function(_, k)
-        error(("a batch has no field '%s' to set"):format(tostring(k)), 2)
+        raise(("a batch has no field '%s' to set"):format(tostring(k)))
     end,
     __len = function(b)
         local p = check_batch(b, "#batch")
