@@ -82,13 +82,15 @@ static void tasks(tg_worker *worker, tg_call *call)
 static void topics(tg_worker *worker, tg_call *call)
 {
     tg_connector *c = tg_herder_find(worker, call->connector);
+    json_t *name = tg_json_text(call->connector);
     if (strcasecmp(tg_worker_property(worker, "topic.tracking.enable", "true"),
                    "false") == 0)
         tg_call_error(call, 403, "Topic tracking is disabled.");
     else
         tg_call_json(call, 200,
-                     json_pack("{s:{s:o}}", call->connector, "topics",
+                     json_pack("{s:{s:o}}", json_string_value(name), "topics",
                                c ? tg_herder_topics(c) : json_array()));
+    json_decref(name);
 }
 
 static void get_info(tg_request *req, tg_answer *answer)

@@ -23,11 +23,14 @@
 
 enum { READ_SIZE = 64 * 1024, QUEUE_MAX = 64 * 1024 * 1024 };
 
+static const int64_t EOF_MAX_NS = 5000000000;
+
 struct tg_child {
     uv_process_t process;
     uv_pipe_t pipe;
     int open_handles;
     bool gone;         /* exited was called */
+    int64_t eof_ns;    /* when its end of the socket was closed; 0: open */
     bool deaf;         /* sent rubbish: what follows is not read */
     tg_buf in;         /* bytes of frames not yet whole */
     const char *fault; /* why we killed it */
@@ -90,7 +93,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     tg_child *child = stream->data;
     (void)buf;
     if (n < 0) {
-        uv_read_stop(stream); /* its exit follows */
+        uv_read_stop(stream); /* its exit follows, or tg__child_check */
+        child->eof_ns = (int64_t)uv_hrtime();
         return;
     }
     child->in.len += (size_t)n;
@@ -200,6 +204,12 @@ void tg__child_kill(tg_child *child, int signal, const char *fault)
     if (fault && !child->fault)
         child->fault = fault;
     uv_process_kill(&child->process, signal);
+}
+
+void tg__child_check(tg_child *child)
+{
+    if (child->eof_ns && (int64_t)uv_hrtime() - child->eof_ns > EOF_MAX_NS)
+        tg__child_kill(child, SIGKILL, "it closed its socket to the worker");
 }
 
 int tg__child_pid(const tg_child *child)

@@ -39,6 +39,8 @@ tg_child *tg__child_start(uv_loop_t *loop, const char *exe, const char *command,
 void tg__child_send(tg_child *child, json_t *msg);
 /* fault (static text or NULL) shows up in the exit. */
 void tg__child_kill(tg_child *child, int signal, const char *fault);
+/* Kills a process that can't be spoken to any more. Call it now and then. */
+void tg__child_check(tg_child *child);
 int tg__child_pid(const tg_child *child);
 
 #endif

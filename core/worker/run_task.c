@@ -387,7 +387,6 @@ void tg__task_start(tg_run_task *task)
     task->retriable = task->warned_silent = false;
     task->next = TG_NEXT_NONE;
     task->memory = 0;
-    json_array_clear(task->writes);
     if (!task->page)
         task->page = tg_page_new(&task->page_fd, &err);
     if (task->page) {
@@ -402,6 +401,7 @@ void tg__task_start(tg_run_task *task)
                               task->name, err.text, err.text));
         return;
     }
+    json_array_clear(task->writes); /* not before: may_start looks at them */
     task->starts++;
     worker->task_startups++;
     task->started_ns = tg__now_ns();

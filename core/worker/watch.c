@@ -122,6 +122,7 @@ void tg__watch(tg_worker *worker)
                 task->said_failed)
                 continue;
             running++;
+            tg__child_check(task->child);
             if (!overdue(task, now) && !over_memory(task, turn))
                 silent(task, now);
         }

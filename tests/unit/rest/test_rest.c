@@ -120,6 +120,8 @@ static void connectors(void **state)
            "}}]");
     expect("GET /connectors/nosuch/topics", "", 200, json,
            "{\"nosuch\":{\"topics\":[]}}");
+    expect("GET /connectors/%c3%28/topics", "", 200, json,
+           "{\"?(\":{\"topics\":[]}}");
     expect("GET /connectors/nosuch", "", 404, json,
            "{\"error_code\":404,\"message\":\"Connector nosuch not found\"}");
     expect("GET /connectors/nosuch/config", "", 404, json,

@@ -111,6 +111,10 @@ static void fake_misbehave(const char *fake, tg_page *page)
         if (write(TG_FD_SOCKET, "\x00\x00\x00\x05hello", 9) != 9)
             _exit(1);
         pause();
+    } else if (strcmp(fake, "close") == 0) {
+        close(TG_FD_SOCKET);
+        for (;;)
+            pause();
     } else if (strcmp(fake, "memory") == 0) {
         for (;;) {
             memset(malloc(4 << 20), 1, 4 << 20);

@@ -269,6 +269,13 @@ static void garbage(void **state)
     fails_alone("garbage", (const char *[]){"task bad-0", "no message", NULL});
 }
 
+static void closed_socket(void **state)
+{
+    (void)state;
+    fails_alone("close",
+                (const char *[]){"task bad-0", "closed its socket", NULL});
+}
+
 static void memory(void **state)
 {
     (void)state;
@@ -522,6 +529,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(hang),
         cmocka_unit_test(exit_code),
         cmocka_unit_test(garbage),
+        cmocka_unit_test(closed_socket),
         cmocka_unit_test(memory),
         cmocka_unit_test(said_failed),
         cmocka_unit_test(plan_error),
