@@ -18,7 +18,7 @@
 
 enum {
     POLL_MS = 100,
-    REACH_MS = 10000, /* how long a broker may take to answer at first */
+    REACH_MS = 5000, /* how long a broker may take to answer at first */
     WAIT_TOPIC_MS = 500,
     COMMIT_MS = 1000,
     FLUSH_BYTES = 64 * 1024,
@@ -688,6 +688,9 @@ static int run(consume *c, tg_err *err)
         json_object_set_new(
             config, "auto.offset.reset",
             json_string(c->offset == -2 ? "earliest" : "latest"));
+    /* Gone soon, and the others need not wait long for it. */
+    if (c->group && !json_object_get(config, "session.timeout.ms"))
+        json_object_set_new(config, "session.timeout.ms", json_string("6000"));
     json_object_set_new(config, "enable.partition.eof", json_string("true"));
     if (!json_object_get(config, "fetch.max.wait.ms"))
         json_object_set_new(config, "fetch.wait.max.ms", json_string("100"));

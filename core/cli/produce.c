@@ -22,7 +22,7 @@
 enum {
     PIECE = 256 * 1024,
     RING = 32,
-    REACH_MS = 10000,
+    REACH_MS = 5000,
     POLL_MS = 200,
     FLUSH_MS = 35000, /* beyond the delivery time-out */
     MAX_COMPLAINTS = 10
@@ -559,7 +559,8 @@ int tg_cmd_produce(int argc, char **argv)
         rc = run(&p, fd, &err);
         if (rc)
             fprintf(stderr, "tidegate produce: %s\n", err.text);
-        report(&p);
+        if (!rc || p.line)
+            report(&p);
     } else {
         fprintf(stderr, "tidegate produce: %s\n", err.text);
     }

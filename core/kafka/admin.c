@@ -113,7 +113,7 @@ static int topic_result(tg_admin *admin, rd_kafka_event_t *event,
     char thing[320];
     size_t n = 0;
 
-    snprintf(thing, sizeof thing, "creating topic %.260s", topic);
+    snprintf(thing, sizeof thing, "topic %.260s", topic);
     if (code)
         return no_answer(admin, code, thing, err);
     topics = rd_kafka_CreateTopics_result_topics(result, &n);
