@@ -246,6 +246,18 @@ local function by_declaration(list, kind, want, class)
     end
 end
 
+-- Says once which files a name does not mean because an earlier one has it.
+local function warn_hidden(found, used)
+    for _, entry in ipairs(found) do
+        if entry.file ~= used.file and (entry.kind or used.kind) == used.kind
+            and not warned[entry.file] then
+            warned[entry.file] = true
+            host.log(3, ("%s is not used: %s has the same name and comes first")
+                :format(entry.file, used.file))
+        end
+    end
+end
+
 local function by_name(found, kind, want, class)
     local text = ambiguous(kind, want, found)
     if text then
@@ -255,7 +267,10 @@ local function by_name(found, kind, want, class)
     for _, entry in ipairs(found) do
         local p, err = try(entry)
         if not p then return nil, ("%s does not load: %s"):format(class, err) end
-        if wants(kind, p.kind) then return check_side(p, want, class) end
+        if wants(kind, p.kind) then
+            warn_hidden(found, p)
+            return check_side(p, want, class)
+        end
     end
 end
 

@@ -345,6 +345,25 @@ return tide.source { class = "TypedSource", poll = print }]])
     end)
 end) end)
 
+describe("predicates", function() each(function()
+    it("decide", function()
+        write("big.lua", [[return tide.predicate {
+            config = { than = { type = "int", default = 5 } },
+            test = function(r, cfg) return r.value.n > cfg.than end }]])
+        write("seen.lua", [[return tide.transform {
+            record = function(r) r.value.seen = true end }]])
+        local inst = boot.instance("transform", "seen", {})
+        inst.predicate = boot.instance("predicate", "big", { than = "1" })
+        testlib.batch { '{"n":1}', '{"n":2}' }
+        testlib.apply(inst)
+        assert.same({ '{"n":1}', '{"n":2,"seen":true}' }, testlib.encode())
+        inst.negate = true
+        testlib.batch { '{"n":1}', '{"n":2}' }
+        testlib.apply(inst)
+        assert.same({ '{"n":1,"seen":true}', '{"n":2}' }, testlib.encode())
+    end)
+end) end)
+
 describe("heal", function()
     it("can be called at any time", function()
         boot.heal()
