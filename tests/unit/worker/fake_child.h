@@ -185,9 +185,9 @@ static void fake_task(void)
         fake_misbehave(fake, page);
     if (strcmp(fake_text(start, "kind"), "source") == 0)
         fake_send(json_pack("{s:s, s:s}", "op", "writes", "topic", "t"));
-    else if (strcmp(fake, "sinks") == 0)
+    else if (strncmp(fake, "sinks", 5) == 0) /* "sinks50": up to 50 */
         fake_send(json_pack("{s:s, s:[[s, i, i]]}", "op", "sunk", "offsets",
-                            "t", 0, 123));
+                            "t", 0, fake[5] ? atoi(fake + 5) : 123));
     tg_page_add(page->records_out, 1000);
     for (;;) {
         json_t *msg = fake_read();

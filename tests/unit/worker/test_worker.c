@@ -198,31 +198,59 @@ static void runs_and_stops(void **state)
     assert_int_equal(stop(&r), 0);
 }
 
+/* Waits until the file has these offsets of a connector. */
+static void await_offsets(const char *name, const char *wanted)
+{
+    tg_err err = {0};
+    char *found = NULL;
+    for (int i = 0; i < 500 && !(found && strcmp(found, wanted) == 0); i++) {
+        usleep(10000);
+        tg_offsets *store = tg_offsets_open_file(offsets_path, &err);
+        assert_non_null(store);
+        json_t *list = tg_offsets_get(store, name);
+        free(found);
+        found = json_dumps(list, JSON_COMPACT);
+        json_decref(list);
+        tg_offsets_free(store);
+    }
+    assert_string_equal(found, wanted);
+    free(found);
+}
+
 /* What the sink has committed reaches the source, and the file. */
 static void released_to_the_file(void **state)
 {
     (void)state;
     running r;
-    tg_err err = {0};
     unlink(offsets_path);
     start(&r, json_pack("[o, o]", connector("src", "", 1, ""),
                         connector("snk", "sinks", 1, "t")));
     await(&r, "snk", 0, "RUNNING", NULL);
-    char *found = NULL;
-    for (int i = 0; i < 300; i++) {
-        usleep(10000);
-        tg_offsets *store = tg_offsets_open_file(offsets_path, &err);
-        assert_non_null(store);
-        json_t *list = tg_offsets_get(store, "src");
-        free(found);
-        found = json_dumps(list, JSON_COMPACT);
-        json_decref(list);
-        tg_offsets_free(store);
-        if (strstr(found, "123"))
-            break;
-    }
-    assert_string_equal(found, "[[{\"part\":0},{\"position\":123}]]");
-    free(found);
+    await_offsets("src", "[[{\"part\":0},{\"position\":123}]]");
+    assert_int_equal(stop(&r), 0);
+}
+
+/* The slowest sink counts, also one that reads by pattern. A sink that has
+ * committed nothing holds everything. */
+static void slowest_sink_counts(void **state)
+{
+    (void)state;
+    running r;
+    json_t *pattern = connector("slow", "sinks50", 1, "x");
+    json_object_set_new(json_object_get(pattern, "config"), "topics.regex",
+                        json_string("[s-t]"));
+    unlink(offsets_path);
+    start(&r, json_pack("[o, o, o]", connector("src", "", 1, ""),
+                        connector("snk", "sinks", 1, "s,t"), pattern));
+    await_offsets("src", "[[{\"part\":0},{\"position\":50}]]");
+    assert_int_equal(stop(&r), 0);
+
+    unlink(offsets_path);
+    start(&r, json_pack("[o, o, o]", connector("src", "", 1, ""),
+                        connector("snk", "sinks", 1, "t"),
+                        connector("none", "", 1, "t")));
+    await(&r, "none", 0, "RUNNING", NULL);
+    await_offsets("src", "[[{\"part\":0},{\"position\":7}]]");
     assert_int_equal(stop(&r), 0);
 }
 
@@ -339,6 +367,31 @@ static void killed_task_comes_back(void **state)
     kill(after[0], SIGTERM); /* it is told to stop by somebody else */
     usleep(100000);
     await(&r, "src", 0, "RUNNING", NULL);
+    assert_int_equal(stop(&r), 0);
+}
+
+/* Tasks that write to one topic of the embedded broker start again together:
+ * each goes back to what the sinks have committed. */
+static void writers_start_together(void **state)
+{
+    (void)state;
+    running r;
+    int before[8], after[8];
+    start(&r, json_pack("[o, o]", connector("src", "", 3, ""),
+                        connector("snk", "sinks", 1, "t")));
+    for (int i = 0; i < 3; i++)
+        await(&r, "src", i, "RUNNING", NULL);
+    await(&r, "snk", 0, "RUNNING", NULL);
+    usleep(200000); /* all have said what they write to */
+    assert_int_equal(children("task src", before, 8), 3);
+    kill(before[1], SIGKILL);
+    usleep(500000);
+    for (int i = 0; i < 3; i++)
+        await(&r, "src", i, "RUNNING", NULL);
+    assert_int_equal(children("task src", after, 8), 3);
+    for (int i = 0; i < 9; i++)
+        assert_int_not_equal(before[i / 3], after[i % 3]);
+    assert_int_equal(children("task snk", after, 8), 1);
     assert_int_equal(stop(&r), 0);
 }
 
@@ -525,6 +578,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_and_stops),
         cmocka_unit_test(released_to_the_file),
+        cmocka_unit_test(slowest_sink_counts),
         cmocka_unit_test(crash),
         cmocka_unit_test(hang),
         cmocka_unit_test(exit_code),
@@ -534,6 +588,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(said_failed),
         cmocka_unit_test(plan_error),
         cmocka_unit_test(killed_task_comes_back),
+        cmocka_unit_test(writers_start_together),
         cmocka_unit_test(killed_broker_comes_back),
         cmocka_unit_test(pause_and_restart),
         cmocka_unit_test(metrics),
