@@ -23,6 +23,7 @@ static struct {
 } partitions;
 
 static atomic_bool stopping;
+static atomic_bool told; /* a script has learnt of it */
 
 /* --- source partitions ---------------------------------------------------- */
 
@@ -132,5 +133,14 @@ void tg_task_set_stopping(bool stop)
 
 int32_t tg_task_stopping(void)
 {
-    return atomic_load_explicit(&stopping, memory_order_relaxed);
+    bool stop = atomic_load_explicit(&stopping, memory_order_relaxed);
+
+    if (stop)
+        atomic_store_explicit(&told, true, memory_order_relaxed);
+    return stop;
+}
+
+bool tg_task_take_told(void)
+{
+    return atomic_exchange(&told, false);
 }

@@ -15,5 +15,9 @@ const char *tg_partition_text(int32_t id, const char **offset_name);
 
 /* What tg_task_stopping() answers to scripts. */
 void tg_task_set_stopping(bool stopping);
+/* Whether tg_task_stopping() has answered yes since the last call of this: what
+ * a script did then may be cut short (put returned early), and must not count
+ * as done. */
+bool tg_task_take_told(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "task/task.h"
+#include "task/topics.h"
 #include <stdio.h>
 #include <strings.h>
 
@@ -276,6 +277,20 @@ static void check_errors(plan *p)
     check_number(p, "errors.retry.delay.max.ms", 60000, 0);
 }
 
+static void check_topic_creation(plan *p)
+{
+    tg_task probe = {.worker = p->worker, .config = p->config, .name = p->name};
+    tg_err err = {0};
+    tg_topics *topics = tg_topics_new(&probe, &err);
+
+    if (!topics)
+        add(p->errors, p->config, "topic.creation.groups", err.text);
+    else if (tg_topics_group(topics, ""))
+        tg_client_config_check(p->worker, p->config, "admin.override.",
+                               p->errors);
+    tg_topics_free(topics);
+}
+
 static void check_all(plan *p)
 {
     check_plugin(p, p->source ? "source" : "sink", p->class_name, p->config,
@@ -286,7 +301,9 @@ static void check_all(plan *p)
     tg_client_config_check(
         p->worker, p->config,
         p->source ? "producer.override." : "consumer.override.", p->errors);
-    if (!p->source)
+    if (p->source)
+        check_topic_creation(p);
+    else
         check_topics(p);
 }
 

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/services.h"
 #include "task/sink.h"
 
 static const char MOD[] = "sink";
@@ -95,7 +96,10 @@ static int flush(tg__sink *s, bool may_rewind, tg_err *err)
     if (!s->unflushed)
         return 0;
     tg__task_at(s->task, TG_AT_FLUSH);
+    tg_task_take_told();
     rc = tg_instance_flush(s->task->instance, err);
+    if (rc == 0 && tg_task_take_told())
+        rc = tg_err_set(err, TG_ERR_STOPPED, "the task stops");
     if (rc == 0) {
         s->unflushed = false;
         return 0;

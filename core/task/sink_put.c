@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/services.h"
 #include "task/sink.h"
 
 static const char MOD[] = "sink";
@@ -255,10 +256,15 @@ static int put_once(tg__sink *s, tg__sink_batch *sb, tg_err *err)
     batch->n = batch->hi = sb->todo;
     batch->lo = 0;
     tg__task_at(s->task, TG_AT_PUT);
+    tg_task_take_told();
     rc = tg_instance_put(s->task->instance, batch, &why);
     batch->n = batch->hi = n;
     tg_page_add(s->task->page->ns_put, tg_clock_ns() - start);
     s->unflushed = true;
+    /* A put that learnt of the stop may have returned before its work was done;
+     * the records are read again after the restart. */
+    if (rc == 0 && tg_task_take_told())
+        return tg_err_set(err, TG_ERR_STOPPED, "the task stops");
     if (rc)
         rc = put_raised(s, sb, rc, &why);
     if (rc) {

@@ -289,11 +289,14 @@ static void finish(tg__sink *s, int rc, const tg_err *why)
     s->closing = true;
     if (rc && why->fatal)
         return;
+    /* the last flush may take its time; the supervisor sees to the limit */
+    tg_task_set_stopping(false);
     if (tg__sink_commit(s, true, &err) != 0)
         tg_warn(MOD,
                 "The last commit failed; records since the one before are put "
                 "again: %s",
                 err.text);
+    tg_task_set_stopping(tg__task_stopping(s->task));
     if (rc)
         tg__task_report_failed(s->task, why);
     close_partitions(s);

@@ -162,7 +162,7 @@ static void wait_ms(tg__source *s, int ms, bool room)
 
 static int poll_failed(tg__source *s, uint32_t n, int *backoff, tg_err *err)
 {
-    if (err->code == TG_ERR_STOPPED)
+    if (err->code == TG_ERR_STOPPED && tg__task_stopping(s->task))
         return 0;
     if (err->retriable && !err->fatal && n == 0) {
         tg_warn(MOD, "Poll failed and is tried again in %d ms: %s", *backoff,

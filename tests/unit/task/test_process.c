@@ -95,6 +95,22 @@ static const char collect_lua[] =
     "  stop = function() out:close() end,\n"
     "}\n";
 
+static const char sleepy_lua[] =
+    "local tide = require \"tidegate\"\n"
+    "local out\n"
+    "return tide.sink {\n"
+    "  config = { file = { required = true }, ms = { type = \"int\", "
+    "default = 0 } },\n"
+    "  start = function(ctx) out = assert(io.open(ctx.config.file, \"a\")) "
+    "end,\n"
+    "  put = function(batch, ctx)\n"
+    "    if not tide.sleep(ctx.config.ms) then return end\n"
+    "    for _, r in batch:each() do out:write(r.value, \"\\n\") end\n"
+    "  end,\n"
+    "  flush = function() tide.sleep(50) assert(out:flush()) end,\n"
+    "  stop = function() out:close() end,\n"
+    "}\n";
+
 static int set_up(void **state)
 {
     tg_err err = {0};
@@ -106,6 +122,7 @@ static int set_up(void **state)
     write_file("numbers.lua", numbers_lua);
     write_file("picky.lua", picky_lua);
     write_file("collect.lua", collect_lua);
+    write_file("sleepy.lua", sleepy_lua);
     broker = tg_embedded_new(&err);
     return broker ? 0 : -1;
 }
@@ -315,7 +332,8 @@ static void test_plan_errors(void **state)
         "numbers", "cuont", "7", "value.converter", "NoSuchConverter",
         "transforms", "a,b", "transforms.a.type", "picky", "transforms.a.bad",
         "many", "errors.tolerance", "some", "tasks.max", "0",
-        "producer.override.acks", "1", NULL));
+        "producer.override.acks", "1", "topic.creation.default.partitions", "1",
+        NULL));
     json_t *errors = json_object_get(msg, "errors");
     char *text = json_dumps(errors, 0);
     (void)state;
@@ -324,6 +342,7 @@ static void test_plan_errors(void **state)
         !names_key(errors, "transforms.a.bad") ||
         !names_key(errors, "transforms.b.type") ||
         !names_key(errors, "errors.tolerance") ||
+        !names_key(errors, "topic.creation.groups") ||
         !names_key(errors, "tasks.max"))
         fail_msg("%s", text);
     assert_false(names_key(errors, "producer.override.acks"));
@@ -721,6 +740,38 @@ static void test_sink_culprit(void **state)
     tg_free(t);
 }
 
+/* A put that learns of the stop and returns early has not put anything. */
+static void test_sink_stop_in_put(void **state)
+{
+    tally *t = tg_calloc(sizeof *t);
+    char *file = tg_sprintf("%s/out5", folder);
+    child *c;
+    (void)state;
+
+    make_topic("sink5", 1);
+    fill_topic("sink5", 0, 10);
+    c = task_start("sink", worker_config(boot()),
+                   connector_config("sleepy", "topics", "sink5", "file", file,
+                                    "ms", "1500", NULL),
+                   sink_embedded("sink5"), NULL);
+    while (tg_page_get(c->page->records_in) < 10)
+        child_drain(c, 20);
+    child_stop(c);
+    assert_int_equal(json_array_size(c->sunk), 0);
+    child_free(c);
+    c = task_start(
+        "sink", worker_config(boot()),
+        connector_config("sleepy", "topics", "sink5", "file", file, NULL),
+        sink_embedded("sink5"), NULL);
+    wait_records_out(c, 10, 10000);
+    child_stop(c);
+    assert_true(json_array_size(c->sunk) > 0);
+    child_free(c);
+    assert_int_equal(read_lines(file, t), 10);
+    tg_free(file);
+    tg_free(t);
+}
+
 /* A group member: subscribes, commits every interval and at the stop. (The
  * broker does not let a second member into a group that was left, so the
  * restart takes its partitions statically.) */
@@ -815,6 +866,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sink),
         cmocka_unit_test(test_sink_put_error),
         cmocka_unit_test(test_sink_culprit),
+        cmocka_unit_test(test_sink_stop_in_put),
         cmocka_unit_test(test_sink_group),
         cmocka_unit_test(test_orphan),
         cmocka_unit_test(test_sigterm),
