@@ -194,7 +194,7 @@ static int add_cell(tg_line_writer *w, tg_cell *cell, tg_batch *batch,
         return 0;
     }
     const tg_converter *conv = cell->conv;
-    bool clean = conv && cell->raw && !cell->dirty;
+    bool clean = conv && cell->raw && !cell->dirty, text;
     if (clean && (conv->identity == w->text || conv->identity == w->bytes)) {
         tg_buf_add(&w->buf, cell->raw, (size_t)cell->rawlen);
         return 0;
@@ -202,7 +202,8 @@ static int add_cell(tg_line_writer *w, tg_cell *cell, tg_batch *batch,
     int rc = tg_cell_decode(cell, err);
     if (rc)
         return rc;
-    if (clean && tg__json_is(conv) && !cell->schema &&
+    text = cell->value.tag == TG_STR || cell->value.tag == TG_ESC;
+    if (clean && !text && tg__json_is(conv) && !cell->schema &&
         conv->identity == tg_converter_named("json")->identity &&
         cell->rawlen > 0) {
         add_one_line(&w->buf, cell->raw, (size_t)cell->rawlen);

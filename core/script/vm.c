@@ -17,6 +17,7 @@
 #include "base/config.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "convert/converter.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -262,6 +263,7 @@ tg_vm *tg_vm_new(const tg_vm_options *options, tg_err *err)
     const char *home = tg_home(err);
     if (!home)
         return NULL;
+    tg_convert_init(); /* scripts may name converters: tide.raw */
     tg_vm *vm = vm_alloc(options);
     vm->home = tg_strdup(home);
     vm->sdk = tg_sprintf("@%s/lua/tidegate/", home);
