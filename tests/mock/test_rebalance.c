@@ -112,6 +112,18 @@ static void fill_topic(const char *bootstrap)
     tg_batch_free(batch);
 }
 
+/* Each partition has an owner, and both members own some. */
+static bool shared_out(const member *a, const member *b)
+{
+    int na = 0, nb = 0;
+
+    for (int p = 0; p < PARTS; p++) {
+        na += a->owns[p];
+        nb += b->owns[p];
+    }
+    return na && nb && na + nb == PARTS;
+}
+
 static void test_members_come_and_go(void **state)
 {
     tg_err err;
@@ -136,12 +148,11 @@ static void test_members_come_and_go(void **state)
 
     /* A second member takes over some partitions while the first goes on. */
     join_group(&b, bootstrap);
-    while ((a.assigned < 2 || !b.assigned) && now_ms() < until) {
+    while (!shared_out(&a, &b) && now_ms() < until) {
         done += handle(&a, batch, 5);
         done += handle(&b, batch, 5);
     }
-    assert_int_equal(b.assigned, 1);
-    assert_int_equal(a.revoked, 1);
+    assert_true(shared_out(&a, &b));
     for (int p = 0; p < PARTS; p++)
         assert_int_equal(a.owns[p] + b.owns[p], 1);
     for (int i = 0; i < 100; i++) {
@@ -153,7 +164,7 @@ static void test_members_come_and_go(void **state)
     /* It leaves, and the first gets all of them back. */
     tg_batch_reset(batch);
     tg_consumer_free(b.consumer);
-    assert_int_equal(b.revoked, 1);
+    assert_true(b.revoked >= 1);
     while (done < N && now_ms() < until)
         done += handle(&a, batch, 100);
     assert_int_equal(done, N);
