@@ -242,8 +242,9 @@ static int overdue(tg_vm *vm, int rc, tg_err *err)
                      err->text);
     }
     if (vm->watch.limit)
-        tg_err_set(err, TG_ERR_TIMEOUT, "%s%s" TG_OVERDUE " of %lld ms%s", at,
-                   *at ? ": " : "", (long long)(vm->watch.limit / 1000000),
+        tg_err_set(err, TG_ERR_TIMEOUT,
+                   "%s%s" TG_OVERDUE " of %lld ms (task.script.timeout.ms)%s",
+                   at, *at ? ": " : "", (long long)(vm->watch.limit / 1000000),
                    other);
     else
         tg_err_set(err, TG_ERR_TIMEOUT, "%s%s" TG_OVERDUE "%s", at,

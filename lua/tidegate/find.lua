@@ -102,7 +102,11 @@ local function try(entry)
     local known = connectors[entry.file]
     if known then return known end
     local ok, result = pcall(plugin.load, entry)
-    if not ok then return nil, message_of(result) end
+    if not ok then
+        local why = message_of(result)
+        local named = why:find(entry.file:match("[^/]*$"), 1, true)
+        return nil, named and why or entry.file .. ": " .. why
+    end
     if result.kind == "source" or result.kind == "sink" then
         connectors[entry.file] = result
     end
