@@ -119,14 +119,17 @@ static bool leave(tg_consumer *consumer)
 
 void tg_consumer_free(tg_consumer *consumer)
 {
+    bool left;
+
     if (!consumer)
         return;
     consumer->closing = true;
     tg__consumer_settle(consumer);
     drop_all(consumer);
-    tg__kick_free(consumer->kick);
     rd_kafka_queue_destroy(consumer->queue);
-    if (!leave(consumer)) {
+    left = leave(consumer);
+    tg__kick_free(consumer->kick);
+    if (!left) {
         rd_kafka_destroy_flags(consumer->rk.rk,
                                RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
         consumer->rk.rk = NULL;

@@ -143,6 +143,32 @@ static void remember_error(tg_consumer *consumer, rd_kafka_error_t *error)
     rd_kafka_error_destroy(error);
 }
 
+/* Where auto.offset.reset leads is said in advance for partitions without an
+ * offset: librdkafka would look for a committed one again, and that takes a
+ * tenth of a second. */
+static void fill_offsets(tg_consumer *consumer,
+                         rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_topic_conf_t *conf =
+        rd_kafka_default_topic_conf_dup(consumer->rk.rk);
+    char reset[32] = "";
+    size_t size = sizeof reset;
+    int64_t start = RD_KAFKA_OFFSET_INVALID;
+
+    rd_kafka_topic_conf_get(conf, "auto.offset.reset", reset, &size);
+    rd_kafka_topic_conf_destroy(conf);
+    if (!strcmp(reset, "smallest") || !strcmp(reset, "earliest") ||
+        !strcmp(reset, "beginning"))
+        start = RD_KAFKA_OFFSET_BEGINNING;
+    else if (!strcmp(reset, "largest") || !strcmp(reset, "latest") ||
+             !strcmp(reset, "end"))
+        start = RD_KAFKA_OFFSET_END;
+    for (int i = 0; i < list->cnt; i++)
+        if (!list->elems[i].err &&
+            list->elems[i].offset == RD_KAFKA_OFFSET_INVALID)
+            list->elems[i].offset = start;
+}
+
 static void assign_parts(tg_consumer *consumer,
                          rd_kafka_topic_partition_list_t *list)
 {
@@ -150,10 +176,13 @@ static void assign_parts(tg_consumer *consumer,
     rd_kafka_resp_err_t code;
 
     /* Starting positions; where this fails librdkafka asks by itself. */
-    if (list->cnt && !consumer->closing &&
-        rd_kafka_committed(consumer->rk.rk, list, OFFSETS_TIMEOUT_MS))
-        for (int i = 0; i < list->cnt; i++)
-            list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+    if (list->cnt && !consumer->closing) {
+        if (rd_kafka_committed(consumer->rk.rk, list, OFFSETS_TIMEOUT_MS))
+            for (int i = 0; i < list->cnt; i++)
+                list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+        else
+            fill_offsets(consumer, list);
+    }
     if (cooperative(consumer)) {
         remember_error(consumer,
                        rd_kafka_incremental_assign(consumer->rk.rk, list));
@@ -326,6 +355,7 @@ static int start_offsets(tg_consumer *consumer, const json_t *parts,
                  consumer->group);
         return tg__rk_fail(&consumer->rk, err, code, thing, NULL);
     }
+    fill_offsets(consumer, list);
     for (int i = 0; i < list->cnt; i++) {
         json_t *given = json_array_get(json_array_get(parts, (size_t)i), 2);
 
