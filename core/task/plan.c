@@ -267,9 +267,14 @@ static void check_errors(plan *p)
     tg_err err = {0};
     bool b;
 
-    if (strcasecmp(tolerance, "none") != 0 && strcasecmp(tolerance, "all") != 0)
-        add(p->errors, p->config, "errors.tolerance",
-            "none and all are accepted");
+    if (strcasecmp(tolerance, "none") != 0 &&
+        strcasecmp(tolerance, "all") != 0) {
+        tg_err_set(&err, TG_ERR_CONFIG,
+                   "Invalid value %s for configuration errors.tolerance: "
+                   "none and all are accepted",
+                   tolerance);
+        add(p->errors, p->config, "errors.tolerance", err.text);
+    }
     for (size_t i = 0; i < 3; i++)
         if (tg_config_bool(p->config, bools[i], false, &b, &err))
             add(p->errors, p->config, bools[i], err.text);

@@ -112,7 +112,7 @@ def test_bad_configurations(case):
         (dict(source, **{"tasks.max": "none"}),
          r"CONNECTOR0:5: .*tasks\.max.*none"),
         (dict(source, **{"errors.tolerance": "some"}),
-         r"CONNECTOR0:5: .*errors\.tolerance.*some"),
+         r"CONNECTOR0:5: .*some.*errors\.tolerance"),
         (dict(source, transforms="a,b", **{"transforms.a.type":
                                            lib.JAVA + "MaskField$Value"}),
          r"transforms\.a\.fields|fields", r"transforms\.b\.type"),
