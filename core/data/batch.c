@@ -173,6 +173,11 @@ tg_record *tg_batch_append(tg_batch *batch)
         tg__fail(TG_ERR_ARG, "there is no batch to append to");
         return NULL;
     }
+    if (batch->epoch) {
+        tg__fail(TG_ERR_STATE, "only a source appends records to a batch; in a "
+                               "transform make new ones from others (split)");
+        return NULL;
+    }
     if (batch->max && batch->n >= batch->max) {
         tg__fail(TG_ERR_LIMIT,
                  "the batch is full: it takes %u records; return from poll "

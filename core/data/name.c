@@ -183,6 +183,14 @@ const tg_name *tg_name_intern(const char *text, uint32_t len)
                  TG_NAME_MAX);
         return NULL;
     }
+    int64_t bad = tg_text_check(text, len);
+    if (bad >= 0) {
+        tg__fail(TG_ERR_DATA,
+                 "a field name is not UTF-8: byte 0x%02X at offset %lld of "
+                 "%u; convert it",
+                 (unsigned char)text[bad], (long long)bad, len);
+        return NULL;
+    }
     uint32_t jsonlen = json_size(text, len);
     tg_name *name =
         name_fill(tg_alloc(name_size(len, jsonlen)), text, len, hash, jsonlen);

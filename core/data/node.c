@@ -126,8 +126,6 @@ int tg_record_touch(tg_record *rec)
 
 void tg_node_relink(tg_node *node, tg_cell *cell)
 {
-    if (node->cell == cell)
-        return;
     node->cell = cell;
     for (uint32_t i = 0; i < node->n; i++)
         if (tg_tag_is_node(node->slots[i].tag))

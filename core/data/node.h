@@ -31,7 +31,8 @@ int tg_value_copy(tg_batch *batch, tg_cell *cell, tg_node *parent,
 int tg_node_reserve(tg_node *node, uint32_t n);
 /* Schema of an object or array in a tree with a schema; NULL if it has none. */
 const tg_schema *tg_node_schema(const tg_node *node);
-/* Sets the cell of a tree again after its cell moved in memory. */
+/* Sets the cell of a tree again after its cell moved in memory; of the whole
+ * tree, as undo can have put back the cell of some nodes only. */
 void tg_node_relink(tg_node *node, tg_cell *cell);
 /* JSON string text (without the quotes) to UTF-8; out has room for len bytes.
  * Lone surrogates become U+FFFD. Returns the length. The text is known to be

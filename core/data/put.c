@@ -439,8 +439,11 @@ int32_t tg_put_zero(tg_node *node, int32_t slot)
     case TG_NUM:
         if (tg__number(at.old) == 0)
             return 0;
-        v.tag =
-            tg__text_integral(at.old->u.p, at.old->len) ? TG_INT64 : TG_FLOAT64;
+        if (at.schema && tg_tag_is_float(at.schema->tag))
+            v.tag = at.schema->tag;
+        else
+            v.tag = tg__text_integral(at.old->u.p, at.old->len) ? TG_INT64
+                                                                : TG_FLOAT64;
         break;
     default: /* booleans, integers and floats: all bits zero */
         if (at.old->u.i == 0)

@@ -66,6 +66,25 @@ static bool double_int64(double d, int64_t *out)
     return true;
 }
 
+/* Digits from the first one on that is not 0. */
+static uint32_t digits(const tg_value *v)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < v->len && (v->u.p[i] | 32) != 'e'; i++)
+        n += v->u.p[i] >= '0' && v->u.p[i] <= '9' && (n || v->u.p[i] != '0');
+    return n;
+}
+
+/* Number text that a double (d) may not tell from its neighbours. */
+static bool rough(const tg_value *v, double d)
+{
+    if (v->tag != TG_NUM)
+        return false;
+    uint32_t n = digits(v);
+    return n > EXACT_DIGITS || isinf(d) || (d == 0 && n > 0);
+}
+
 static bool value_int64(const tg_value *v, int64_t *out)
 {
     if (!v || !tg_tag_is_number(v->tag))
@@ -76,7 +95,8 @@ static bool value_int64(const tg_value *v, int64_t *out)
     }
     if (v->tag == TG_NUM && tg__text_integral(v->u.p, v->len))
         return tg__text_int64(v->u.p, v->len, out);
-    return double_int64(tg__number(v), out);
+    double d = tg__number(v);
+    return !rough(v, d) && double_int64(d, out);
 }
 
 int64_t tg_value_int64(const tg_value *v, int32_t *ok)
@@ -344,21 +364,6 @@ const char *tg_slot_text(tg_batch *batch, const tg_node *node, int32_t slot,
 
 /* --- equality ------------------------------------------------------------- */
 
-static uint32_t digits(const tg_value *v)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < v->len && (v->u.p[i] | 32) != 'e'; i++)
-        n += v->u.p[i] >= '0' && v->u.p[i] <= '9' && (n || v->u.p[i] != '0');
-    return n;
-}
-
-/* Number text that a double may not tell from its neighbours. */
-static bool long_text(const tg_value *v)
-{
-    return v->tag == TG_NUM && digits(v) > EXACT_DIGITS;
-}
-
 static bool equal_numbers(const tg_value *a, const tg_value *b)
 {
     int64_t x, y;
@@ -367,11 +372,11 @@ static bool equal_numbers(const tg_value *a, const tg_value *b)
         memcmp(a->u.p, b->u.p, a->len) == 0)
         return true;
     if (value_int64(a, &x) && value_int64(b, &y))
-        return x == y && !(long_text(a) && long_text(b));
+        return x == y;
     double d = tg__number(a), e = tg__number(b);
     if (isnan(d) && isnan(e))
         return true;
-    return d == e && !long_text(a) && !long_text(b);
+    return d == e && !rough(a, d) && !rough(b, e);
 }
 
 static bool equal_texts(const tg_value *a, const tg_value *b)
@@ -405,9 +410,11 @@ static bool equal_objects(const tg_node *a, const tg_node *b)
     for (uint32_t i = 0; i < a->n; i++) {
         if (a->slots[i].tag == TG_ABSENT)
             continue;
-        int32_t at = a->shape == b->shape
-                         ? (int32_t)i
-                         : tg_shape_find(b->shape, a->shape->names[i]);
+        int32_t at = (int32_t)i;
+        if (a->shape != b->shape &&
+            (i >= b->n ||
+             !tg__name_same(a->shape->names[i], b->shape->names[i])))
+            at = tg_shape_find(b->shape, a->shape->names[i]);
         if (at < 0 || !tg_value_equal(&a->slots[i], &b->slots[at]))
             return false;
     }

@@ -242,7 +242,7 @@ const char *tg_ffi_error(void);
 
 /* --- names and shapes --------------------------------------------------- */
 
-/* Interns a name. Never fails below 4 million names, then returns NULL. */
+/* Interns a name. NULL when it is not UTF-8, or above 4 million names. */
 const tg_name *tg_name_intern(const char *text, uint32_t len);
 
 /* Slot of a field in a node of kind MAP or STRUCT, or -1. Works for private
@@ -375,7 +375,7 @@ int32_t tg_field_kind(const tg_node *node, int32_t slot);
 /* --- records ------------------------------------------------------------- */
 
 /* Source poll: a new record at the end of the batch, all null. NULL when the
- * batch is full (max records or its byte limit). */
+ * batch is full (max records or its byte limit), and while a stage is open. */
 tg_record *tg_batch_append(tg_batch *batch);
 /* A copy of rec (deep, cells keep their raw bytes) that follows it, for
  * scripts that split. NULL on error. */
@@ -418,8 +418,8 @@ void tg_lines_close(tg_line_reader *reader);
  * partition and byte position after each line as source offset (short form).
  * Returns the number of records, 0 at the end of what is there now, or
  * TG_ERR_IO. A last line without newline waits for it. A file that was
- * replaced (other inode) is read to its end first, then the new one from 0;
- * a file that became shorter than the position is read again from 0.
+ * replaced (other inode) is read to its end, and on until the new one is no
+ * longer empty, then the new one from 0; a file that became shorter than the position is read again from 0.
  */
 int32_t tg_lines_read(tg_line_reader *reader, tg_batch *batch, int32_t mode,
                       const char *topic, uint32_t topiclen, int32_t partition);

@@ -217,6 +217,27 @@ static void zeros_of_each_kind(void **state)
     assert_int_equal(n->dirty, 0);
 }
 
+static void zeros_fit_the_schema(void **state)
+{
+    (void)state;
+    const tg_name *name = intern("d");
+    tg_node *n = tg_cell_put_node(&rec->value, TG_STRUCT);
+    assert_int_equal(tg_add_field(n, name, tg_schema_of(TG_FLOAT64, 0, NULL)),
+                     0);
+    n->slots[0] = (tg_value){.tag = TG_NUM, .len = 2, .u.p = "42"};
+    assert_int_equal(tg_put_zero(n, 0), 0);
+    assert_int_equal(n->slots[0].tag, TG_FLOAT64);
+    assert_true(n->slots[0].u.d == 0);
+}
+
+static void names_are_utf8(void **state)
+{
+    (void)state;
+    assert_null(tg_name_intern("a\xff", 2));
+    assert_has(tg_ffi_error(), "not UTF-8");
+    assert_non_null(tg_name_intern("\xc3\xa4", 2));
+}
+
 static void bytes_stay_bytes(void **state)
 {
     (void)state;
@@ -313,6 +334,8 @@ int main(void)
         T(arrays_grow_and_shrink),
         T(copies_are_deep_and_keep_number_text),
         T(zeros_of_each_kind),
+        T(zeros_fit_the_schema),
+        T(names_are_utf8),
         T(bytes_stay_bytes),
         T(bad_arguments_are_refused),
         T(depth_is_limited),

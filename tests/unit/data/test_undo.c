@@ -72,6 +72,35 @@ static void untouched_headers_find_their_cells_again(void **state)
     shows_marks(&rec->headers[1].cell, "{\"k\":[1]}");
 }
 
+/* The root was saved where its cell was, its members have moved since. */
+static void written_headers_find_their_cells_again(void **state)
+{
+    (void)state;
+    tg_header_add(rec, "a", 1);
+    tg_header_add(rec, "b", 1);
+    tg_node *n = tree(&rec->headers[1].cell, "{\"k\":1,\"in\":{\"x\":1}}");
+    tg_batch_begin(batch);
+    set_number(n, "k", 2);
+    tg_header_remove(rec, 0);
+    tg_batch_undo(batch);
+    shows_marks(&rec->headers[1].cell, "{\"k\":1,\"in\":{\"x\":1}}");
+    set_number(child(rec->headers[1].cell.value.u.node, "in"), "x", 5);
+    assert_int_equal(rec->headers[1].cell.dirty, 1);
+    shows(&rec->headers[1].cell, "{\"k\":1,\"in\":{\"x\":5}}");
+}
+
+static void a_stage_appends_no_records(void **state)
+{
+    (void)state;
+    uint32_t n = batch->n;
+    tg_batch_begin(batch);
+    assert_null(tg_batch_append(batch));
+    assert_has(tg_ffi_error(), "only a source");
+    tg_batch_commit(batch);
+    assert_non_null(tg_batch_append(batch));
+    assert_int_equal(batch->n, n + 1);
+}
+
 static void whole_cells_come_back(void **state)
 {
     (void)state;
@@ -511,6 +540,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(everything_comes_back),
         T(untouched_headers_find_their_cells_again),
+        T(written_headers_find_their_cells_again),
+        T(a_stage_appends_no_records),
         T(whole_cells_come_back),
         T(commit_keeps_and_the_next_stage_saves_again),
         T(culprits_are_found_and_neighbours_survive),

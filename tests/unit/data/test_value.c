@@ -49,6 +49,10 @@ static void int64_is_exact_or_refused(void **state)
         {"-0", 1, 0},
         {"1e19", 0, 0},
         {"1e400", 0, 0},
+        {"9007199254740993.0", 0, 0},
+        {"9007199254740992.5", 0, 0},
+        {"4503599627370497.25", 0, 0},
+        {"1000000000000.00", 1, 1000000000000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tg_value v = num(cases[i].text);
@@ -174,6 +178,12 @@ static void equality_is_by_value(void **state)
     assert_false(eq("[0.10000000000000001]", "[0.10000000000000000]"));
     assert_false(eq("[9007199254740993.0]", "[9007199254740992.0]"));
     assert_true(eq("[9223372036854775807]", "[9223372036854775807]"));
+    assert_false(eq("[9007199254740993.0]", "[9007199254740992]"));
+    assert_false(eq("[1e400]", "[2e400]"));
+    assert_false(eq("[1e-400]", "[2e-400]"));
+    assert_false(eq("[1e-400]", "[0]"));
+    assert_true(eq("[0e5]", "[0]"));
+    assert_true(eq("[1e400]", "[1e400]"));
     assert_false(eq("[9223372036854775807]", "[9223372036854775806]"));
 }
 
