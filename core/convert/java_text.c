@@ -42,8 +42,9 @@ static void write_date(tg_buf *out, int64_t ms)
 
 static void write_integer(java_out *o, int64_t i, const tg_schema *schema)
 {
-    if (named(schema, "Date"))
-        write_date(o->buf, i * 86400000);
+    int64_t ms;
+    if (named(schema, "Date") && !__builtin_mul_overflow(i, 86400000, &ms))
+        write_date(o->buf, ms);
     else if (named(schema, "Time") || named(schema, "Timestamp"))
         write_date(o->buf, i);
     else

@@ -71,14 +71,6 @@ static bool same_name(const tg_name *a, const tg_name *b)
            memcmp(a->text, b->text, a->len) == 0;
 }
 
-static uint32_t hash_name(const tg_name *name)
-{
-    uint32_t h = 2166136261u ^ name->len;
-    for (uint32_t i = 0; i < name->len; i++)
-        h = (h ^ (unsigned char)name->text[i]) * 16777619u;
-    return h ^ (h >> 15);
-}
-
 /* Field that already has the name of field i, or i. table is NULL for few. */
 static uint32_t first_of(const tg_name **list, uint32_t i, uint32_t *table,
                          uint32_t mask)
@@ -89,7 +81,7 @@ static uint32_t first_of(const tg_name **list, uint32_t i, uint32_t *table,
                 return j;
         return i;
     }
-    for (uint32_t h = hash_name(list[i]) & mask;; h = (h + 1) & mask) {
+    for (uint32_t h = list[i]->hash & mask;; h = (h + 1) & mask) {
         if (table[h] == 0) {
             table[h] = i + 1;
             return i;
@@ -205,7 +197,6 @@ static int settle(tg_json_in *in, tg_node *node, tg_site *site, size_t base)
 {
     drop_duplicates(names.p + base, node);
     tg_shape *shape = tg_shape_intern(in->batch, site, names.p + base, node->n);
-    names.n = base;
     if (!shape)
         return tg__json_no_room(in);
     node->shape = shape;
@@ -280,6 +271,7 @@ int tg__json_object(tg_json_in *in, tg_value *out, tg_node *parent,
             push_name(guess->names[i]);
     if (!rc)
         rc = settle(in, node, site, base);
+    names.n = base;
     return rc ? rc : end_of_object(in, node, src);
 }
 

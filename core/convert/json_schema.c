@@ -27,7 +27,9 @@ static void write_parts(tg_buf *out, const tg_schema *s)
 {
     if (s->tag == TG_ARRAY) {
         tg_buf_str(out, ",\"items\":");
-        write_schema(out, s->value, NULL);
+        /* An array that a script made and left empty: any schema is true. */
+        write_schema(out, s->value ? s->value : tg_schema_of(TG_STR, 1, NULL),
+                     NULL);
     } else if (s->tag == TG_MAP) {
         tg_buf_str(out, ",\"keys\":");
         write_schema(out, s->key, NULL);
@@ -233,8 +235,10 @@ static bool read_default(reader *r, tg_schema *s, const tg_value *v)
     tg_value unused;
     if (!v)
         return true;
-    if (tg_json_encode(&out, v, r->err))
+    if (tg_json_encode(&out, v, r->err)) {
+        tg_buf_fini(&out);
         return false;
+    }
     char *text = tg_arena_dup(r->batch->arena, tg_buf_cstr(&out), out.len + 1);
     size_t len = out.len;
     tg_buf_fini(&out);
@@ -282,8 +286,8 @@ static const tg_schema *read_schema(reader *r, const tg_value *v)
         return NULL;
     if ((m = member(node, "optional")))
         s.optional = m->tag == TG_BOOL && m->u.i;
-    if (is_text(m = member(node, "name")))
-        s.name = text_of(r, m);
+    if (is_text(m = member(node, "name")) && !(s.name = text_of(r, m)))
+        return refuse(r, "the batch reached its memory limit");
     if ((m = member(node, "version"))) {
         if (m->tag != TG_INT64 || m->u.i != (int32_t)m->u.i)
             return refuse(r, "\"version\" must be an integer");
@@ -292,8 +296,8 @@ static const tg_schema *read_schema(reader *r, const tg_value *v)
     }
     if ((m = member(node, "doc")) && !is_text(m))
         return refuse(r, "\"doc\" must be a string");
-    if (m)
-        s.doc = text_of(r, m);
+    if (m && !(s.doc = text_of(r, m)))
+        return refuse(r, "the batch reached its memory limit");
     if (!read_params(r, &s, member(node, "parameters")) ||
         !read_default(r, &s, member(node, "default")))
         return NULL;
@@ -363,7 +367,7 @@ const tg_schema *tg_json_schema_now(const tg_value *v,
     const tg_node *node = v->u.node;
     if (v->tag == TG_STRUCT)
         return of_struct(node, declared, err);
-    if (!declared || !node->dirty)
+    if (!declared || !node->dirty || node->n == 0)
         return declared;
     tg_schema s = *declared;
     s.value = of_elements(node, false, declared->value, err);

@@ -1,6 +1,10 @@
 /* JsonConverter with schemas.enable=true: envelopes to the byte, all types,
  * nulls and defaults, decimals, and what is refused. */
 #include "cells.h"
+#include <malloc.h>
+#ifdef __SANITIZE_ADDRESS__
+size_t __sanitizer_get_current_allocated_bytes(void);
+#endif
 
 #define ENVELOPE(s, p) "{\"schema\":" s ",\"payload\":" p "}"
 #define INT32_SCHEMA   "{\"type\":\"int32\",\"optional\":false}"
@@ -274,6 +278,54 @@ static void test_changed_schema(void **state)
                  "{\"id\":7,\"new\":\"v\"}"));
 }
 
+/* An array that a script made and left empty has no schema of elements yet. */
+static void test_empty_new_array(void **state)
+{
+    (void)state;
+    tg_cell *c = cell(json, ENVELOPE(RECORD_SCHEMA, "{\"id\":7,\"n\":\"x\"}"));
+    decoded(c);
+    tg_node *node = c->value.u.node;
+    assert_int_equal(tg_delete(node, slot_of(node, "n")), 0);
+    assert_int_equal(tg_delete(node, slot_of(node, "arr")), 0);
+    assert_non_null(tg_put_node(node, -1, tg_name_intern("t", 1), TG_ARRAY));
+    assert_string_equal(encoded(c, tg_converter_named("json")),
+                        "{\"id\":7,\"t\":[]}");
+    assert_has(encoded(c, json),
+               "{\"type\":\"array\",\"items\":{\"type\":\"string\","
+               "\"optional\":true},\"optional\":true,\"field\":\"t\"}");
+}
+
+static size_t allocated(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return __sanitizer_get_current_allocated_bytes();
+#else
+    return mallinfo2().uordblks;
+#endif
+}
+
+/* Whatever is refused, nothing of it stays behind. */
+static void test_refused_again(void **state)
+{
+    (void)state;
+    static const char schema[] =
+        "{\"type\":\"map\",\"keys\":{\"type\":\"string\"},\"values\":"
+        "{\"type\":\"int32\"}}";
+    char text[256];
+    size_t before = 0;
+    for (int i = 0; i < 30000; i++) {
+        tg_err err = {0};
+        snprintf(text, sizeof text,
+                 "{\"schema\":%s,\"payload\":{\"a%d\":1,\"b\":2,\"c\":%s}}",
+                 schema, i % 50, i == 0 ? "3" : "\"x\"");
+        tg_cell *c = cell(json, text);
+        assert_int_equal(tg_cell_decode(c, &err), i == 0 ? 0 : TG_ERR_DATA);
+        if (i == 100)
+            before = allocated();
+    }
+    assert_true(allocated() < before + 100000);
+}
+
 static void test_many_schemas(void **state)
 {
     (void)state;
@@ -302,6 +354,8 @@ int main(void)
         cmocka_unit_test(test_order_and_space),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_changed_schema),
+        cmocka_unit_test(test_empty_new_array),
+        cmocka_unit_test(test_refused_again),
         cmocka_unit_test(test_many_schemas),
     };
     tg_convert_init();
