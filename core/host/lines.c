@@ -10,9 +10,10 @@
  *
  * A line ends with \n, \r\n or \r; a \r at the end of what was read waits for
  * the byte after it. At the end of the file the reader looks whether the path
- * names another file now (then the rest of the old one is a line, and the new
- * one is read from 0) or the file became shorter (from 0; an unfinished line is
- * forgotten, its bytes are gone). Script thread.
+ * names another file now (as soon as there is something in that, the rest of
+ * the old one is a line, and the new one is read from 0) or the file became
+ * shorter (from 0; an unfinished line is forgotten, its bytes are gone). Script
+ * thread.
  */
 #include "base/file.h"
 #include "convert/converter.h"
@@ -251,6 +252,8 @@ static int look_again(tg_line_reader *r)
     if (stat(r->path, &named) < 0 ||
         (named.st_ino == r->ino && named.st_dev == r->dev))
         return 0;
+    if (S_ISREG(named.st_mode) && named.st_size == 0)
+        return 0; /* who writes may not have moved on to it yet */
     r->finished = read_more(r) == 0; /* what came since the last look */
     return 1;
 }

@@ -7,7 +7,9 @@
  * file is ever taken away (it may be somebody else's), so opening ends such a
  * line with a newline; its record is delivered again as a line of its own.
  * After a failed write the unwritten bytes stay in the buffer and the next
- * flush goes on where it stopped. Script thread.
+ * flush goes on where it stopped. After a failed sync the system may have
+ * dropped what it held, and would report success the next time: so all later
+ * syncs of this writer fail too. Script thread.
  */
 #include "convert/converter.h"
 #include "convert/internal.h"
@@ -25,6 +27,7 @@ struct tg_line_writer {
     char *path; /* NULL: standard output */
     int fd;
     tg_buf buf;
+    int unsynced; /* errno of a sync that failed: the file is given up */
     uint32_t text, bytes; /* identities whose bytes are the line */
 };
 
@@ -99,6 +102,15 @@ static int write_error(const tg_line_writer *w, int code)
                       strerror(code));
 }
 
+static int sync_error(const tg_line_writer *w)
+{
+    return tg_err_set(tg_err_ffi(), TG_ERR_IO,
+                      "cannot bring %s to disk: %s; lines written before may be"
+                      " lost: look after the disk and restart the task, which"
+                      " writes them again",
+                      name_of(w), strerror(w->unsynced));
+}
+
 static int write_out(tg_line_writer *w)
 {
     size_t done = 0;
@@ -126,10 +138,12 @@ static int write_out(tg_line_writer *w)
 int32_t tg_writer_flush(tg_line_writer *writer, int32_t sync)
 {
     int rc = write_out(writer);
-    if (!rc && sync && fdatasync(writer->fd) < 0 && errno != EINVAL &&
+    if (rc || !sync)
+        return rc;
+    if (!writer->unsynced && fdatasync(writer->fd) < 0 && errno != EINVAL &&
         errno != EROFS && errno != ENOTSUP)
-        rc = write_error(writer, errno);
-    return rc;
+        writer->unsynced = errno;
+    return writer->unsynced ? sync_error(writer) : 0;
 }
 
 /* --- values --------------------------------------------------------------- */

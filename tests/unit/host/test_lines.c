@@ -181,6 +181,31 @@ static void test_rotation(void **state)
     tg_lines_close(r);
 }
 
+/* Who writes the old file opens the new one only some time after it was made:
+ * until then lines still come into the old one. */
+static void test_slow_rotation(void **state)
+{
+    (void)state;
+    char old[160];
+    snprintf(old, sizeof old, "%s.1", path);
+    tg_line_reader *r = start("a\n", 0);
+    expect(r, "a");
+    FILE *writer = fopen(path, "a");
+    assert_int_equal(rename(path, old), 0);
+    put("");
+    expect(r, "");
+    fputs("b\nc", writer);
+    fflush(writer);
+    expect(r, "b");
+    fputs("c\n", writer);
+    fclose(writer);
+    put("d\n");
+    expect(r, "cc|d");
+    assert_int_equal(tg_lines_restarts(r), 1);
+    unlink(old);
+    tg_lines_close(r);
+}
+
 static void test_truncation(void **state)
 {
     (void)state;
@@ -361,13 +386,21 @@ static void test_partitions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ends),     cmocka_unit_test(test_record),
-        cmocka_unit_test(test_modes),    cmocka_unit_test(test_position),
-        cmocka_unit_test(test_missing),  cmocka_unit_test(test_batch_limit),
-        cmocka_unit_test(test_rotation), cmocka_unit_test(test_truncation),
-        cmocka_unit_test(test_large),    cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_stdin),    cmocka_unit_test(test_fifo),
-        cmocka_unit_test(test_too_long), cmocka_unit_test(test_partitions),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_record),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_position),
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_batch_limit),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_slow_rotation),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_stdin),
+        cmocka_unit_test(test_fifo),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_partitions),
     };
     tg_convert_init();
     strcpy(dir, "/tmp/tg-lines-XXXXXX");

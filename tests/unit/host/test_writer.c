@@ -3,6 +3,7 @@
 #include "convert/converter.h"
 #include "host/services.h"
 #include "unit.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -45,7 +46,7 @@ static void test_values(void **state)
     add("string", "plain \xff text");
     add("bytes", "by\1tes");
     add("json", "{ \"a\" : 1.10 }");
-    add("json", "\"as \\u0041 received\"");
+    add("json", "\"as \\u0041 received\""); /* a string: its text */
     add("json", "{\n  \"a\": [1,\r\n 2],\t\"b c\": \"x \\\" \\n y\"\n}");
     tg_record *edited = add("json", "{\"a\":1.10,\"b\":2}");
     assert_int_equal(tg_cell_open(&edited->value), 0);
@@ -66,7 +67,7 @@ static void test_values(void **state)
     expect_file("plain \xff text\n"
                 "by\1tes\n"
                 "{ \"a\" : 1.10 }\n"
-                "\"as \\u0041 received\"\n"
+                "as A received\n"
                 "{\"a\":[1,2],\"b c\":\"x \\\" \\n y\"}\n"
                 "{\"a\":1.10,\"b\":\"x\"}\n"
                 "made\n2.5\nnull\nnull\n\n");
@@ -186,6 +187,38 @@ static void test_goes_on(void **state)
     tg_writer_close(w);
 }
 
+static int sync_error;
+
+/* Stands in for the system's. */
+int fdatasync(int fd)
+{
+    (void)fd;
+    errno = sync_error;
+    return sync_error ? -1 : 0;
+}
+
+/* After a failed sync the system may have forgotten the bytes: a later one
+ * that succeeds says nothing about them. */
+static void test_failed_sync(void **state)
+{
+    (void)state;
+    tg_line_writer *w = start();
+    add("string", "x");
+    assert_int_equal(tg_writer_put(w, batch), 1);
+    sync_error = EIO;
+    assert_int_equal(tg_writer_flush(w, 1), TG_ERR_IO);
+    sync_error = 0;
+    assert_int_equal(tg_writer_flush(w, 1), TG_ERR_IO);
+    assert_has(tg_ffi_error(), "restart the task");
+    tg_writer_close(w);
+    w = start();
+    sync_error = EINVAL; /* a pipe: nothing to sync */
+    assert_int_equal(tg_writer_flush(w, 1), 0);
+    sync_error = 0;
+    assert_int_equal(tg_writer_flush(w, 1), 0);
+    tg_writer_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_cannot_open),
         cmocka_unit_test(test_disk_full),
         cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_failed_sync),
     };
     tg_convert_init();
     strcpy(dir, "/tmp/tg-writer-XXXXXX");
