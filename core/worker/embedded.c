@@ -281,7 +281,7 @@ static void deal_again(tg_embedded_broker *b, const topic *t)
         if (!tg_config_get(sink->config, "topics.regex", NULL))
             continue;
         for (int k = 0; k < sink->n_tasks; k++)
-            if (sink->tasks[k]->child)
+            if (sink->tasks[k]->child && !sink->tasks[k]->said_failed)
                 tg__task_stop(sink->tasks[k], b->worker->stop_timeout_ms,
                               TG_NEXT_START);
     }
@@ -298,9 +298,11 @@ static void start_held(tg_embedded_broker *b)
                 tg__task_start(w->connectors[i]->tasks[k]);
 }
 
+/* Topics wait for all plans: until then it is not known who reads them, and a
+ * sink that is left out loses what the others have committed. */
 static void go_on(tg_embedded_broker *b)
 {
-    if (!tg__embedded_prepare(b))
+    if (tg__herder_planned(b->worker) && !tg__embedded_prepare(b))
         return;
     b->worker->broker_ready = true;
     tg__herder_go_on(b->worker);

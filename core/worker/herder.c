@@ -320,14 +320,20 @@ static void startup_complete(tg_worker *worker)
     }
 }
 
-void tg__herder_go_on(tg_worker *worker)
+bool tg__herder_planned(const tg_worker *worker)
 {
-    if (worker->stopping || !worker->broker_ready)
-        return;
     for (int i = 0; i < worker->n_connectors; i++)
         if (!worker->connectors[i]->planned &&
             worker->connectors[i]->state != TG_STATE_FAILED)
-            return;
+            return false;
+    return true;
+}
+
+void tg__herder_go_on(tg_worker *worker)
+{
+    if (worker->stopping || !worker->broker_ready ||
+        !tg__herder_planned(worker))
+        return;
     if (worker->embedded && !tg__embedded_prepare(worker->embedded))
         return;
     for (int i = 0; i < worker->n_connectors; i++) {

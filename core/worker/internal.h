@@ -139,6 +139,8 @@ void tg__connector_plan(tg_connector *connector);
  * completes the start-up. */
 void tg__herder_go_on(tg_worker *worker);
 void tg__herder_stop_plans(tg_worker *worker);
+/* Is it known of every connector what it is? */
+bool tg__herder_planned(const tg_worker *worker);
 
 /* ---- run_task.c */
 tg_run_task *tg__task_new(tg_connector *connector, int id, json_t *config);

@@ -225,9 +225,11 @@ static void on_status(tg_run_task *task, const json_t *msg)
         tg__set_text(&task->version, version);
     if (!state)
         return;
-    if (strcmp(state, "STOPPED") == 0)
-        task->said_stopped = true;
-    else if (strcmp(state, "FAILED") == 0) {
+    if (strcmp(state, "STOPPED") == 0) {
+        task->said_stopped = true; /* its process must end now */
+        if (!uv_is_active((uv_handle_t *)task->timer))
+            arm(task, on_stop_overdue, c->worker->stop_timeout_ms);
+    } else if (strcmp(state, "FAILED") == 0) {
         task->said_failed = true;
         task->retriable = json_is_true(json_object_get(msg, "retriable"));
         fail(task, tg_strdup(trace && *trace ? trace

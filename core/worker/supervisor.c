@@ -389,6 +389,7 @@ static void begin_stop(tg_worker *w)
         w->exit_code = 1;
         w->stop_phase = STOP_REST;
         each_task(w, 0, kill_task);
+        tg__herder_stop_plans(w);
         tg__worker_stop_step(w);
         return;
     }

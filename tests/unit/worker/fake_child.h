@@ -53,6 +53,8 @@ static void fake_plan(const json_t *msg)
     int n = atoi(fake_text(config, "tasks.max"));
     if (strcmp(fake, "plan-crash") == 0)
         abort();
+    if (strncmp(fake, "late-", 5) == 0) /* "late-sinks50" */
+        usleep(400000);
     for (int i = 0; i < n; i++)
         json_array_append_new(tasks, json_pack("{s:i}", "task", i));
     json_t *errors = json_array();
@@ -115,6 +117,10 @@ static void fake_misbehave(const char *fake, tg_page *page)
         close(TG_FD_SOCKET);
         for (;;)
             pause();
+    } else if (strcmp(fake, "stays") == 0) {
+        fake_send(json_pack("{s:s, s:s}", "op", "status", "state", "STOPPED"));
+        for (;;)
+            pause();
     } else if (strcmp(fake, "memory") == 0) {
         for (;;) {
             memset(malloc(4 << 20), 1, 4 << 20);
@@ -175,6 +181,7 @@ static void fake_task(void)
     tg_page *page = tg_page_map(TG_FD_PAGE, &err);
     const json_t *config = json_object_get(start, "config");
     const char *fake = fake_text(config, "fake");
+    fake += strncmp(fake, "late-", 5) == 0 ? 5 : 0;
     bool misbehaves =
         json_integer_value(json_object_get(start, "id")) == 0 && *fake;
     if (!page)

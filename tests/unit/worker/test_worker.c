@@ -254,6 +254,21 @@ static void slowest_sink_counts(void **state)
     assert_int_equal(stop(&r), 0);
 }
 
+/* The broker is up, and one sink of the topic known, long before the other: it
+ * counts all the same. */
+static void late_sink_counts(void **state)
+{
+    (void)state;
+    running r;
+    unlink(offsets_path);
+    start(&r, json_pack("[o, o, o]", connector("src", "", 1, ""),
+                        connector("snk", "sinks", 1, "t"),
+                        connector("slow", "late-sinks50", 1, "t")));
+    await(&r, "slow", 0, "RUNNING", NULL);
+    await_offsets("src", "[[{\"part\":0},{\"position\":50}]]");
+    assert_int_equal(stop(&r), 0);
+}
+
 static void fails_alone(const char *fake, const char *const *words)
 {
     running r;
@@ -367,6 +382,23 @@ static void killed_task_comes_back(void **state)
     kill(after[0], SIGTERM); /* it is told to stop by somebody else */
     usleep(100000);
     await(&r, "src", 0, "RUNNING", NULL);
+    assert_int_equal(stop(&r), 0);
+}
+
+/* A process that says it has stopped and stays is killed, and comes back. */
+static void stopped_process_must_end(void **state)
+{
+    (void)state;
+    running r;
+    int before[4], after[4];
+    start_with(&r, json_pack("[o]", connector("src", "stays", 1, "")),
+               "task.shutdown.graceful.timeout.ms", "200");
+    await(&r, "src", 0, "RUNNING", NULL);
+    assert_int_equal(children("task", before, 4), 1);
+    usleep(800000);
+    await(&r, "src", 0, "RUNNING", NULL);
+    assert_int_equal(children("task", after, 4), 1);
+    assert_int_not_equal(before[0], after[0]);
     assert_int_equal(stop(&r), 0);
 }
 
@@ -579,6 +611,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(runs_and_stops),
         cmocka_unit_test(released_to_the_file),
         cmocka_unit_test(slowest_sink_counts),
+        cmocka_unit_test(late_sink_counts),
         cmocka_unit_test(crash),
         cmocka_unit_test(hang),
         cmocka_unit_test(exit_code),
@@ -588,6 +621,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(said_failed),
         cmocka_unit_test(plan_error),
         cmocka_unit_test(killed_task_comes_back),
+        cmocka_unit_test(stopped_process_must_end),
         cmocka_unit_test(writers_start_together),
         cmocka_unit_test(killed_broker_comes_back),
         cmocka_unit_test(pause_and_restart),
