@@ -24,23 +24,52 @@ const double POW10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                         1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                         1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+const uint64_t TENS[] = {0,
+                         10,
+                         100,
+                         1000,
+                         10000,
+                         100000,
+                         1000000,
+                         10000000,
+                         100000000,
+                         1000000000,
+                         10000000000,
+                         100000000000,
+                         1000000000000,
+                         10000000000000,
+                         100000000000000,
+                         1000000000000000,
+                         10000000000000000,
+                         100000000000000000,
+                         1000000000000000000,
+                         10000000000000000000u};
+
+int digit_count(uint64_t v)
+{
+    int n = (64 - __builtin_clzll(v | 1)) * 1233 >> 12; /* log10(2) */
+    return n + (v >= TENS[n]);
+}
+
 int unsigned_text(char *out, uint64_t v)
 {
-    char buf[20];
-    char *p = buf + sizeof buf;
-    while (v >= 100) {
+    int n = digit_count(v);
+    char *p = out + n;
+    while (v > UINT32_MAX) {
         p -= 2;
         memcpy(p, PAIRS + 2 * (v % 100), 2);
         v /= 100;
     }
-    if (v >= 10) {
+    uint32_t w = (uint32_t)v;
+    while (w >= 100) {
         p -= 2;
-        memcpy(p, PAIRS + 2 * v, 2);
-    } else {
-        *--p = (char)('0' + v);
+        memcpy(p, PAIRS + 2 * (w % 100), 2);
+        w /= 100;
     }
-    int n = (int)(buf + sizeof buf - p);
-    memcpy(out, p, (size_t)n);
+    if (w >= 10)
+        memcpy(out, PAIRS + 2 * w, 2);
+    else if (n & 1)
+        *out = (char)('0' + w);
     return n;
 }
 

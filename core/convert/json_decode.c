@@ -149,13 +149,15 @@ static bool exhausted(const tg_site *site, uint32_t n)
     return n >= MAX_INTERNED || !tg_site_open(site);
 }
 
-/* The name of the next key and the site of what follows. */
+/* The name of the next key and the site of what follows. Once a key is unknown
+ * to the guess the object is likely a map with keys of its own. */
 static const tg_name *slow_key(tg_json_in *in, tg_shape *guess, uint32_t *next,
-                               bool private_names, tg_site **site)
+                               bool *missed, bool private_names, tg_site **site)
 {
     tg_site *unknown = tg_site_below(*site);
     uint32_t n = guess ? guess->n : 0;
-    uint32_t stop = n - *next > LOOK_AHEAD ? *next + LOOK_AHEAD : n;
+    uint32_t look = *missed ? 2 : LOOK_AHEAD;
+    uint32_t stop = n - *next > look ? *next + look : n;
     for (uint32_t i = *next; i < stop; i++) {
         if (tg__json_key_is(in, guess->names[i])) {
             *next = i + 1;
@@ -163,6 +165,7 @@ static const tg_name *slow_key(tg_json_in *in, tg_shape *guess, uint32_t *next,
             return guess->names[i];
         }
     }
+    *missed = true;
     *site = unknown;
     return tg__json_key(in, private_names);
 }
@@ -174,12 +177,13 @@ static int slow_members(tg_json_in *in, tg_node *node, tg_shape *guess,
 {
     uint32_t next = node->n;
     int more = 1;
+    bool missed = false;
     for (uint32_t i = 0; i < node->n; i++)
         push_name(guess->names[i]);
     while (more > 0) {
         tg_site *below = site;
-        const tg_name *name =
-            slow_key(in, guess, &next, exhausted(site, node->n), &below);
+        const tg_name *name = slow_key(in, guess, &next, &missed,
+                                       exhausted(site, node->n), &below);
         if (!name || tg__json_grow(in, node))
             return in->err ? in->err->code : TG_ERR_DATA;
         push_name(name);

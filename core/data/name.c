@@ -37,6 +37,23 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)r ^ (uint64_t)(r >> 64);
 }
 
+/* The last bytes, fewer than 8; which of them are read twice depends on the
+ * length only, and that is part of the hash. */
+static inline uint64_t tail(const char *text, uint32_t len)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    uint32_t a, b;
+
+    if (len >= 4) {
+        memcpy(&a, text, 4);
+        memcpy(&b, text + len - 4, 4);
+        return (uint64_t)b << 32 | a;
+    }
+    if (len == 0)
+        return 0;
+    return (uint64_t)s[0] << 16 | (uint64_t)s[len / 2] << 8 | s[len - 1];
+}
+
 uint32_t tg_name_hash(const char *text, uint32_t len)
 {
     if (!names.key)
@@ -48,9 +65,7 @@ uint32_t tg_name_hash(const char *text, uint32_t len)
         memcpy(&word, text, 8);
         h = mix(h ^ word, UINT64_C(0xE7037ED1A0B428DB) ^ names.key);
     }
-    word = 0;
-    if (len)
-        memcpy(&word, text, len);
+    word = tail(text, len);
     h = mix(h ^ word, UINT64_C(0xA0761D6478BD642F) ^ names.key);
     return (uint32_t)(h ^ (h >> 32));
 }
@@ -69,24 +84,51 @@ static char escape_of(unsigned char c)
     return c < 16 ? low[c] : 'u';
 }
 
+/* Bytes at the start that need no escape; perhaps not all of them. */
+static uint32_t plain(const char *text, uint32_t len)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint32_t n = 0;
+    uint64_t w, quote, slash;
+
+    for (; len - n >= 8; n += 8) {
+        memcpy(&w, text + n, 8);
+        quote = w ^ (ones * '"');
+        slash = w ^ (ones * '\\');
+        if ((((quote - ones) & ~quote) | ((slash - ones) & ~slash) |
+             ((w - ones * 0x20) & ~w)) &
+            ones * 0x80)
+            return n;
+    }
+    while (n < len && escape_of((unsigned char)text[n]) == 0)
+        n++;
+    return n;
+}
+
 static uint32_t json_size(const char *text, uint32_t len)
 {
-    uint32_t n = 4; /* ,"": */
+    uint32_t i = plain(text, len);
+    uint32_t n = 4 + i; /* ,"": */
 
-    for (uint32_t i = 0; i < len; i++) {
+    for (; i < len; i++) {
         char e = escape_of((unsigned char)text[i]);
         n += e == 0 ? 1 : e == 'u' ? 6 : 2;
     }
     return n;
 }
 
-static void json_write(char *out, const char *text, uint32_t len)
+static void json_write(char *out, const char *text, uint32_t len,
+                       uint32_t jsonlen)
 {
     static const char hex[] = "0123456789ABCDEF";
+    uint32_t i = jsonlen == len + 4 ? len : 0; /* nothing to escape */
 
     *out++ = ',';
     *out++ = '"';
-    for (uint32_t i = 0; i < len; i++) {
+    if (i)
+        memcpy(out, text, i);
+    out += i;
+    for (; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         char e = escape_of(c);
         if (e == 0) {
@@ -123,7 +165,7 @@ static tg_name *name_fill(void *mem, const char *text, uint32_t len,
     if (len)
         memcpy(copy, text, len);
     memset(copy + len, 0, PAD);
-    json_write(json, text, len);
+    json_write(json, text, len, jsonlen);
     *name = (tg_name){.len = len,
                       .hash = hash,
                       .jsonlen = jsonlen,

@@ -301,16 +301,16 @@ static tg_shape *private_add(tg_batch *batch, tg_shape *from,
 /* Replaces private names by interned ones. NULL if one is not interned. */
 static const tg_name **all_interned(const tg_name **names, uint32_t n)
 {
-    const tg_name **list = tg_alloc((n + !n) * sizeof *list);
+    for (uint32_t i = 0; i < n; i++)
+        if (names[i]->id == 0 &&
+            !tg__name_lookup(names[i]->text, names[i]->len, names[i]->hash))
+            return NULL;
 
+    const tg_name **list = tg_alloc((n + !n) * sizeof *list);
     for (uint32_t i = 0; i < n; i++) {
         const tg_name *name = names[i];
         list[i] = name->id ? name
                            : tg__name_lookup(name->text, name->len, name->hash);
-        if (!list[i]) {
-            tg_free(list);
-            return NULL;
-        }
     }
     return list;
 }
