@@ -49,6 +49,7 @@ void tg__sink_offsets_assign(tg__sink_offsets *o, const char *topic,
     }
     p->start = p->committed = offset >= 0 ? offset : -1;
     p->processed = p->requested = -1;
+    p->consumed = false;
 }
 
 void tg__sink_offsets_remove(tg__sink_offsets *o, const char *topic,
@@ -75,10 +76,14 @@ void tg__sink_offsets_polled(tg__sink_offsets *o, tg_batch *batch)
     for (uint32_t i = 0; i < batch->n; i++) {
         tg_record *rec = batch->items[i];
         tg__sink_part *p = part_of(o, rec);
-        if (!p)
+        if (!p) {
             rec->verdict = TG_UNPROCESSED;
-        else if (p->start < 0)
+            continue;
+        }
+        if (p->start < 0)
             p->start = rec->origin_offset;
+        if (!p->consumed)
+            p->consumed = o->news = true;
     }
 }
 

@@ -19,11 +19,13 @@ typedef struct tg__sink_part {
     uint32_t topiclen;
     int32_t partition;
     int64_t start, processed, requested, committed; /* -1: none */
+    bool consumed;                                  /* records came of it */
 } tg__sink_part;
 
 typedef struct tg__sink_offsets {
     tg__sink_part *parts;
     int n, cap, last;
+    bool news; /* a part has become consumed; the caller clears it */
 } tg__sink_offsets;
 
 void tg__sink_offsets_fini(tg__sink_offsets *o);

@@ -164,6 +164,17 @@ static int pause_changed(tg__sink *s, bool *was, tg_err *err)
     return *was ? tg__sink_commit(s, false, err) : 0;
 }
 
+static void report_topics(tg__sink *s)
+{
+    json_t *list = json_array();
+
+    s->offsets.news = false;
+    for (int i = 0; i < s->offsets.n; i++)
+        if (s->offsets.parts[i].consumed)
+            json_array_append_new(list, json_string(s->offsets.parts[i].topic));
+    tg__task_report_topics(s->task, list);
+}
+
 static int turn(tg__sink *s, tg_err *err)
 {
     int64_t before = tg_page_get(s->task->page->records_in);
@@ -175,6 +186,8 @@ static int turn(tg__sink *s, tg_err *err)
         return rc;
     }
     rc = consume(s, err);
+    if (s->offsets.news)
+        report_topics(s);
     if (rc == 0 && !s->task->paused)
         rc = tg__sink_put(s, err);
     if (rc == 0 &&
@@ -197,7 +210,7 @@ static int loop(tg__sink *s, tg_err *err)
         if (rc == 0)
             rc = turn(s, err);
     }
-    return rc == TG_ERR_STOPPED ? 0 : rc;
+    return tg__task_outcome(s->task, rc);
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -246,8 +259,6 @@ static int subscribe(tg__sink *s, tg_err *err)
         return tg_consumer_assign(s->consumer, assign, err);
     topics = topics_of(s->task, err);
     rc = topics ? tg_consumer_subscribe(s->consumer, topics, err) : err->code;
-    if (rc == 0 && *json_string_value(json_array_get(topics, 0)) != '^')
-        tg__task_report_topics(s->task, json_incref(topics));
     json_decref(topics);
     return rc;
 }
@@ -340,5 +351,5 @@ int tg__sink_task_run(tg_task *task, tg_err *err)
     if (s.consumer)
         tg_consumer_free(s.consumer);
     tg__sink_offsets_fini(&s.offsets);
-    return rc == TG_ERR_STOPPED ? 0 : rc;
+    return tg__task_outcome(task, rc);
 }

@@ -175,6 +175,7 @@ static void sweep(tg__source *s)
     if (s->acked) {
         tg_page_add(page->records_out, s->acked);
         s->acked = 0;
+        tg_topics_report(s->topics);
     }
     tg_page_set(page->in_flight, tg_offset_tracker_unacked(s->tracker));
     tg_page_set(page->in_flight_bytes, tg_offset_tracker_bytes(s->tracker));

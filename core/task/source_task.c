@@ -78,7 +78,6 @@ static void commit(tg__source *s, bool tell)
             s->task->control,
             json_pack("{s:s, s:O}", "op", "offsets", "offsets", c.list));
     json_decref(c.list);
-    tg_topics_report(s->topics);
     if (tell && tg_instance_commit(s->task->instance, &err) != 0) {
         tg_page_add(page->commit_failures, 1);
         tg_warn(MOD, "The connector's commit failed: %s", err.text);
@@ -261,7 +260,7 @@ static int loop(tg__source *s, tg_err *err)
         else
             rc = turn(s, &backoff, err);
     }
-    return rc == TG_ERR_STOPPED ? 0 : rc;
+    return tg__task_outcome(s->task, rc);
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -383,5 +382,5 @@ int tg__source_task_run(tg_task *task, tg_err *err)
     }
     end(&s);
     task->on_message = NULL;
-    return rc == TG_ERR_STOPPED ? 0 : rc;
+    return tg__task_outcome(task, rc);
 }

@@ -13,6 +13,7 @@
 #include "task/settings.h"
 #include <malloc.h>
 #include <stdio.h>
+#include <strings.h>
 
 static const char MOD[] = "task";
 static const int64_t IDLE_NS = 1000000000;
@@ -24,11 +25,49 @@ enum {
 
 /* --- reports ------------------------------------------------------------- */
 
+static const char *kind_name(int code)
+{
+    switch (code) {
+    case TG_ERR_CONFIG:
+        return "ConfigError";
+    case TG_ERR_DATA:
+        return "DataError";
+    case TG_ERR_IO:
+        return "IoError";
+    case TG_ERR_KAFKA:
+        return "KafkaError";
+    case TG_ERR_SCRIPT:
+        return "ScriptError";
+    case TG_ERR_TIMEOUT:
+        return "Timeout";
+    case TG_ERR_LIMIT:
+        return "LimitExceeded";
+    case TG_ERR_NOTFOUND:
+        return "NotFound";
+    default:
+        return "Error";
+    }
+}
+
+static bool ends_with(const char *s, size_t len, const char *end)
+{
+    size_t n = strlen(end);
+
+    return len >= n && strncasecmp(s + len - n, end, n) == 0;
+}
+
+/* The last line repeats the sentence: some clients show nothing but what
+ * follows "Caused by: Kind:", and skip lines that end like a Java frame. */
 char *tg__trace_text(const tg_err *err)
 {
-    if (!err->trace[0])
-        return tg_sprintf("TaskFailed: %s", err->text);
-    return tg_sprintf("TaskFailed: %s\n%s", err->text, err->trace);
+    size_t n = strcspn(err->text, "\n");
+    bool skipped =
+        ends_with(err->text, n, ")") || ends_with(err->text, n, "exception");
+
+    return tg_sprintf("TaskFailed: %s%s%s\nCaused by: %s: %.*s%s", err->text,
+                      err->trace[0] ? "\n" : "", err->trace,
+                      kind_name(err->code), (int)n, err->text,
+                      skipped ? "." : "");
 }
 
 void tg__task_report_state(tg_task *task)

@@ -58,6 +58,12 @@ static inline bool tg__task_stopping(const tg_task *task)
 {
     return tg_control_stopping(task->control);
 }
+/* What a task's end means: 0 when it stops because it was asked to. A script
+ * may raise TG_ERR_STOPPED by itself: that is a failure like any other. */
+static inline int tg__task_outcome(const tg_task *task, int rc)
+{
+    return rc == TG_ERR_STOPPED && tg__task_stopping(task) ? 0 : rc;
+}
 /* Milliseconds left for stopping, at most cap. */
 int tg__task_stop_left(const tg_task *task, int cap);
 

@@ -36,6 +36,7 @@ struct tg_topics {
     int nrules;
     known *known;
     int nknown, last;
+    bool news;     /* one of them is not reported */
     char *awaited; /* topic whose topic.ok is awaited */
     bool answered;
     tg_err answer;
@@ -335,6 +336,7 @@ static known *add_known(tg_topics *t, const char *name, uint32_t len)
 {
     t->known = tg_realloc(t->known, (size_t)(t->nknown + 1) * sizeof(known));
     t->last = t->nknown++;
+    t->news = true;
     t->known[t->last] =
         (known){.name = tg_strndup(name, len), .len = len, .reported = false};
     return &t->known[t->last];
@@ -382,16 +384,17 @@ int tg_topics_ensure(tg_topics *t, const char *name, uint32_t len, bool *fresh,
 
 void tg_topics_report(tg_topics *t)
 {
-    json_t *list = NULL;
+    json_t *list;
 
+    if (!t->news)
+        return;
+    t->news = false;
+    list = json_array();
     for (int i = 0; i < t->nknown; i++) {
         if (t->known[i].reported)
             continue;
-        if (!list)
-            list = json_array();
         t->known[i].reported = true;
         json_array_append_new(list, json_string(t->known[i].name));
     }
-    if (list)
-        tg__task_report_topics(t->task, list);
+    tg__task_report_topics(t->task, list);
 }

@@ -29,6 +29,7 @@ typedef struct child {
     tg_buf in;
     json_t *offsets; /* all pairs of `offsets`, in order */
     json_t *sunk;    /* all triples */
+    json_t *topics;  /* active ones, as they were reported */
     char *state;     /* last status */
     char *trace;
     bool eof;
@@ -81,6 +82,7 @@ static inline child *child_start(void)
     c->fd = pair[0];
     c->offsets = json_array();
     c->sunk = json_array();
+    c->topics = json_array();
     return c;
 }
 
@@ -107,6 +109,8 @@ static inline void child_note(child *c, const json_t *msg)
         json_array_extend(c->offsets, json_object_get(msg, "offsets"));
     } else if (strcmp(op, "sunk") == 0) {
         json_array_extend(c->sunk, json_object_get(msg, "offsets"));
+    } else if (strcmp(op, "topics") == 0) {
+        json_array_extend(c->topics, json_object_get(msg, "topics"));
     } else if (strcmp(op, "status") == 0) {
         const char *trace = json_string_value(json_object_get(msg, "trace"));
         tg_free(c->state);
@@ -214,6 +218,7 @@ static inline void child_free(child *c)
     tg_buf_fini(&c->in);
     json_decref(c->offsets);
     json_decref(c->sunk);
+    json_decref(c->topics);
     tg_free(c->state);
     tg_free(c->trace);
     tg_free(c);

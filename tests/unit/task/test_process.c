@@ -437,6 +437,13 @@ static void test_source_transform(void **state)
     tg_free(t);
 }
 
+/* The topic was reported as active, once. */
+static void assert_active(const child *c, const char *topic)
+{
+    assert_int_equal(json_array_size(c->topics), 1);
+    assert_string_equal(json_string_value(json_array_get(c->topics, 0)), topic);
+}
+
 /* The culprit fails the task; everything before it is delivered and stored,
  * nothing behind it, and a restart gets it again. */
 static void test_source_culprit(void **state)
@@ -457,6 +464,8 @@ static void test_source_culprit(void **state)
     assert_has(c->trace, "transform p");
     assert_has(c->trace, "picky.lua:13");
     assert_has(c->trace, "cannot stand tv555");
+    assert_has(c->trace, "\nCaused by: DataError: Source connector tst");
+    assert_active(c, "culprit");
     assert_has(c->trace, "{\"n\":556}");
     assert_int_equal(child_end(c, 10000), 0);
     assert_int_equal(last_offset(c, "n"), 555);
@@ -662,6 +671,7 @@ static void test_sink(void **state)
     assert_int_equal(tg_page_get(c->page->records_out), 3000);
     child_op(c, "resume");
     wait_sunk(c, 3500, 10000);
+    assert_active(c, "sink1");
     child_stop(c);
     child_free(c);
     assert_int_equal(read_lines(file, t), 3500);
