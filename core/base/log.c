@@ -4,12 +4,19 @@
  * A line longer than the buffer goes through the heap, whole. Line breaks in
  * the text are kept: Kafka Connect prints stack traces the same way.
  *
+ * A pipe that nobody reads must stop neither the supervisor nor a task, so the
+ * descriptor is polled before a write. It is shared with other processes and
+ * stays blocking: one of them may be quicker to the last free page, which is
+ * the one case left where a line waits.
+ *
  * Any thread. The context is set before threads start.
  */
 #include "base/log.h"
 #include "base/mem.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <strings.h>
 #include <time.h>
@@ -22,6 +29,12 @@ static const char *const names[] = {"TRACE", "DEBUG", "INFO", "WARN",
                                     "ERROR", "FATAL", "OFF"};
 
 enum { LEVELS = sizeof names / sizeof names[0] };
+
+/* What a pipe takes at once when it takes anything; how long a line waits for
+ * that while none has been dropped. */
+enum { PIECE = 4096, PATIENCE_MS = 200 };
+
+static _Atomic int dropped; /* lines since the last one that got through */
 
 void tg_log_context(const char *context)
 {
@@ -65,17 +78,57 @@ static size_t put_head(char *line, size_t cap, int level)
     return n > 0 ? len + (size_t)n : len;
 }
 
-static void write_all(const char *p, size_t n)
+bool tg_log_can_write(int fd, int wait_ms)
+{
+    struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+    int n;
+
+    do
+        n = poll(&pfd, 1, wait_ms);
+    while (n < 0 && errno == EINTR);
+    return n != 0;
+}
+
+/* False when nobody takes it. */
+static bool write_all(const char *p, size_t n, int wait_ms)
 {
     while (n > 0) {
-        ssize_t done = write(STDERR_FILENO, p, n);
+        ssize_t done;
+        if (!tg_log_can_write(STDERR_FILENO, wait_ms))
+            return false;
+        done = write(STDERR_FILENO, p, n < PIECE ? n : PIECE);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
-            return;
+            return true;
         p += done;
         n -= (size_t)done;
     }
+    return true;
+}
+
+static size_t put_head(char *line, size_t cap, int level);
+
+static void write_line(const char *p, size_t n)
+{
+    int lost = atomic_load(&dropped);
+    char note[512];
+    size_t len;
+
+    if (lost > 0) {
+        len = put_head(note, sizeof note, TG_LOG_WARN);
+        len += (size_t)snprintf(note + len, sizeof note - len,
+                                "%d lines of the log were dropped: nobody read "
+                                "standard error (log)\n",
+                                lost);
+        if (!write_all(note, len, 0)) {
+            atomic_fetch_add(&dropped, 1);
+            return;
+        }
+        atomic_fetch_sub(&dropped, lost);
+    }
+    if (!write_all(p, n, lost > 0 ? 0 : PATIENCE_MS))
+        atomic_fetch_add(&dropped, 1);
 }
 
 void tg_log_write(int level, const char *module, const char *fmt, ...)
@@ -109,7 +162,7 @@ void tg_log_write(int level, const char *module, const char *fmt, ...)
         snprintf(p + len, mod + 1, " (%s)\n", module);
     else
         memcpy(p + len, "\n", 2);
-    write_all(p, len + mod);
+    write_line(p, len + mod);
     tg_free(big);
     errno = saved;
 }

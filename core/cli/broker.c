@@ -123,6 +123,7 @@ int tg_cmd_broker(int argc, char **argv)
         signal(SIGINT, SIG_IGN);
         signal(SIGTERM, SIG_IGN);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close_range(TG_FD_SOCKET + 1, ~0U, 0); /* what libraries left open */
         if (getppid() != parent)
             return 0;
         tg_log_context("embedded broker");

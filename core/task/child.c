@@ -29,6 +29,7 @@ static bool started_by_supervisor(void)
 static void prepare_process(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    close_range(TG_FD_PAGE + 1, ~0U, 0); /* what libraries left open */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);

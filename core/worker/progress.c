@@ -6,6 +6,7 @@
  * Owner thread only.
  */
 #include "worker/internal.h"
+#include "base/log.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -91,7 +92,10 @@ static void line(tg_connector *c)
     else if (n > 0 && (size_t)n < sizeof text && s.failed)
         snprintf(text + n, sizeof text - (size_t)n, "  %d of %d tasks FAILED",
                  s.failed, c->n_tasks);
+    if (!tg_log_can_write(STDOUT_FILENO, 0))
+        return; /* nobody looks */
     puts(text);
+    fflush(stdout);
 }
 
 void tg__progress(tg_worker *worker)
@@ -99,5 +103,4 @@ void tg__progress(tg_worker *worker)
     for (int i = 0; i < worker->n_connectors && !worker->stopping; i++)
         if (worker->connectors[i]->tasks)
             line(worker->connectors[i]);
-    fflush(stdout);
 }

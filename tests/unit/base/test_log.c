@@ -6,6 +6,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
 #include <regex.h>
 #include <stdio.h>
 
@@ -136,12 +139,53 @@ static void levels(void **state)
     assert_string_equal(tg_log_level_name(99), "UNKNOWN");
 }
 
+static int64_t ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Lines into a pipe that nobody reads are dropped, and counted once it is read
+ * again. Nothing waits. */
+static void blocked_pipe(void **state)
+{
+    int saved = dup(2), fd[2];
+    char *text = tg_alloc(1 << 17);
+    ssize_t n, len = 0;
+    int64_t began;
+
+    (void)state;
+    tg_log_context(NULL);
+    assert_int_equal(pipe(fd), 0);
+    dup2(fd[1], 2);
+    close(fd[1]);
+    began = ms();
+    for (int i = 0; i < 5000; i++)
+        tg_info("m", "line %d", i);
+    assert_true(ms() - began < 3000);
+    fcntl(fd[0], F_SETFL, O_NONBLOCK);
+    while ((n = read(fd[0], text, 1 << 16)) > 0)
+        ;
+    tg_info("m", "goes on");
+    dup2(saved, 2);
+    close(saved);
+    while ((n = read(fd[0], text + len, 1 << 16)) > 0)
+        len += n;
+    text[len] = '\0';
+    matches(text, STAMP "WARN [0-9]+ lines of the log were dropped: .*"
+                        "INFO goes on \\(m\\)\n$");
+    close(fd[0]);
+    tg_free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(format),
         cmocka_unit_test(no_length_is_special),
         cmocka_unit_test(levels),
+        cmocka_unit_test(blocked_pipe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
