@@ -17,6 +17,8 @@ return tide.sink {
     end,
     put = function(batch)
         local n, err = writer:put(batch)
+        -- Readers of the file see records at once, not after the next commit.
+        if n then n, err = writer:flush(false) end
         if not n then error(err, 0) end
     end,
     flush = function()

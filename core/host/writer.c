@@ -232,9 +232,10 @@ static int add_cell(tg_line_writer *w, tg_cell *cell, tg_batch *batch,
 int32_t tg_writer_put(tg_line_writer *writer, tg_batch *batch)
 {
     int32_t written = 0;
+    tg_err err;
+    tg_err_clear(&err);
     for (uint32_t i = batch->lo; i < batch->hi; i++) {
         tg_record *rec = batch->items[i];
-        tg_err err = {0};
         size_t before = writer->buf.len;
         if (rec->verdict != TG_KEEP && rec->verdict != TG_RETRY)
             continue;
