@@ -1,7 +1,7 @@
 /*
  * The HTTP server: libmicrohttpd with a thread for each connection, so that a
  * handler may simply wait for the owner thread. This file is the only one that
- * sees microhttpd.h; it turns a connection into a tg_request and a tg_answer
+ * calls libmicrohttpd; it turns a connection into a tg_request and a tg_answer
  * into a response.
  *
  * The raw request target is taken before libmicrohttpd decodes it: the router
@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "rest/internal.h"
 #include "rest/listener.h"
+#include "rest/mhd.h"
 
-#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -73,7 +73,7 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **con_cls,
 static enum MHD_Result respond(struct MHD_Connection *c, tg_answer *answer)
 {
     tg_reply *reply = &answer->reply;
-    struct MHD_Response *response = MHD_create_response_from_buffer(
+    struct MHD_Response *response = tg__mhd.create_response_from_buffer(
         reply->len, reply->body, MHD_RESPMEM_MUST_FREE);
     if (!response) {
         tg_reply_fini(reply);
@@ -81,12 +81,12 @@ static enum MHD_Result respond(struct MHD_Connection *c, tg_answer *answer)
     }
     reply->body = NULL; /* the response frees it: tg_free is free */
     if (reply->type)
-        MHD_add_response_header(response, "Content-Type", reply->type);
+        tg__mhd.add_response_header(response, "Content-Type", reply->type);
     if (*answer->allow)
-        MHD_add_response_header(response, "Allow", answer->allow);
+        tg__mhd.add_response_header(response, "Allow", answer->allow);
     enum MHD_Result rc =
-        MHD_queue_response(c, (unsigned)reply->status, response);
-    MHD_destroy_response(response);
+        tg__mhd.queue_response(c, (unsigned)reply->status, response);
+    tg__mhd.destroy_response(response);
     return rc;
 }
 
@@ -111,8 +111,8 @@ static enum MHD_Result handle(tg_rest *rest, struct MHD_Connection *c,
         .method = method,
         .head = strcmp(method, "HEAD") == 0,
         .content_type =
-            MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Type"),
-        .accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept"),
+            tg__mhd.lookup_connection_value(c, MHD_HEADER_KIND, "Content-Type"),
+        .accept = tg__mhd.lookup_connection_value(c, MHD_HEADER_KIND, "Accept"),
         .body = x->body.p,
         .body_len = x->body.len,
     };
@@ -175,7 +175,7 @@ static int start_one(tg_rest *rest, const char *text, const char *where,
     int fd = tg__listener_open(&s->listener, where, err);
     if (fd < 0)
         return err->code;
-    s->daemon = MHD_start_daemon(
+    s->daemon = tg__mhd.start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
             MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG,
         0, NULL, NULL, on_request, rest, MHD_OPTION_EXTERNAL_LOGGER, on_log,
@@ -228,7 +228,7 @@ tg_rest *tg_rest_start(tg_worker *worker, const json_t *config,
     size_t i, n = json_array_size(list);
     json_t *one;
     tg_rest *rest = tg_calloc(sizeof *rest);
-    int rc = TG_OK;
+    int rc = tg__mhd_load(err);
     rest->worker = worker;
     rest->servers = tg_calloc((n ? n : 1) * sizeof *rest->servers);
     tg_worker_where(config_name, "listeners", where, sizeof where);
@@ -253,7 +253,7 @@ void tg_rest_stop(tg_rest *rest)
     if (!rest)
         return;
     for (int i = 0; i < rest->n; i++)
-        MHD_stop_daemon(rest->servers[i].daemon);
+        tg__mhd.stop_daemon(rest->servers[i].daemon);
     tg_free(rest->servers);
     tg_free(rest);
 }
