@@ -11,6 +11,7 @@
  */
 #include "script/internal.h"
 #include "data/node.h"
+#include "data/shape.h"
 #include "host/services.h"
 #include <math.h>
 #include <stdio.h>
@@ -157,13 +158,28 @@ static int32_t put_array(lua_State *L, const tg_target *to, int idx, int depth)
     return 0;
 }
 
+/* batch: for a name that is not interned; NULL: interned. */
+static const tg_name *name_of(tg_batch *batch, const char *key, size_t len)
+{
+    const tg_name *name;
+    if (len > UINT16_MAX) {
+        refuse("a field name of %zu bytes is too long", len);
+        return NULL;
+    }
+    if (!batch || tg_text_check(key, len) >= 0)
+        return tg_name_intern(key, (uint32_t)len); /* says what is wrong */
+    name = tg_name_private(batch, key, (uint32_t)len);
+    if (!name)
+        refuse("the batch has no room for a field name");
+    return name;
+}
+
 static int32_t put_field(lua_State *L, tg_node *node, const char *key,
                          size_t len, int idx, int depth)
 {
-    const tg_name *name =
-        len <= UINT16_MAX ? tg_name_intern(key, (uint32_t)len) : NULL;
+    const tg_name *name = name_of(NULL, key, len);
     if (!name)
-        return refuse("a field name of %zu bytes is too long", len);
+        return tg_err_ffi()->code;
     tg_target field = {
         .node = node, .slot = tg_slot_find(node, name), .name = name};
     return tg__put_lua(L, &field, idx, depth + 1);
@@ -201,25 +217,73 @@ static key *sorted_keys(lua_State *L, int idx, size_t *count)
     return keys;
 }
 
+/* A few sites, by the name under which a table is stored: one that gets data as
+ * keys leaves the budgets of the others and most of the decoders' alone. */
+static tg_site *site_of(const tg_target *to)
+{
+    static tg_site sites[4];
+    const tg_name *name = to->name;
+    if (!name && to->node && to->slot >= 0 && to->node->shape->names)
+        name = to->node->shape->names[to->slot];
+    return &sites[name ? name->hash % 4 : 0];
+}
+
+/* Gives a new map of a tree without schema all its fields at once, null: one by
+ * one, every part of the layout on the way would be a layout too. */
+static int32_t lay_out(tg_node *node, tg_site *site, const key *keys, size_t n)
+{
+    tg_batch *batch = node->cell->record->batch;
+    const tg_name **names =
+        tg_arena_alloc(batch->arena, n * sizeof *names); /* with the batch */
+    tg_batch *own = tg_site_open(site) ? NULL : batch;
+    tg_shape *shape = NULL;
+    for (size_t i = 0; names && i < n; i++) {
+        names[i] = name_of(own, keys[i].p, keys[i].len);
+        if (!names[i])
+            return tg_err_ffi()->code;
+    }
+    if (names)
+        shape = tg_shape_intern(batch, site, names, (uint32_t)n);
+    if (!shape)
+        return refuse("the batch has no room for a table of %zu fields", n);
+    if (tg_node_touch(node) || tg_node_reserve(node, (uint32_t)n))
+        return tg_err_ffi()->code;
+    for (size_t i = 0; i < n; i++)
+        node->slots[i] = (tg_value){.tag = TG_NULL, .flags = TG_F_NEW};
+    node->shape = shape;
+    node->n = (uint32_t)n;
+    return 0;
+}
+
 static int32_t put_map(lua_State *L, const tg_target *to, int idx, int depth)
 {
     size_t n;
     key *keys = sorted_keys(L, idx, &n);
     if (!keys)
         return TG_ERR_DATA;
+    tg_site *site = site_of(to);
     tg_node *node = put_container(to, TG_MAP);
-    if (!node)
-        return tg_err_ffi()->code;
-    for (size_t i = 0; i < n; i++) {
+    int32_t rc = node ? 0 : tg_err_ffi()->code;
+    bool whole = node && node->kind == TG_MAP && node->n == 0 && n > 1 &&
+                 !node->cell->schema;
+    if (whole)
+        rc = lay_out(node, site, keys, n);
+    for (size_t i = 0; i < n && rc >= 0; i++) {
         lua_pushlstring(L, keys[i].p, keys[i].len);
         lua_rawget(L, idx);
-        int32_t rc =
-            put_field(L, node, keys[i].p, keys[i].len, lua_gettop(L), depth);
+        int at = lua_gettop(L);
+        tg_target field = {.node = node, .slot = (int32_t)i};
+        rc = whole ? tg__put_lua(L, &field, at, depth + 1)
+                   : put_field(L, node, keys[i].p, keys[i].len, at, depth);
         lua_pop(L, 1);
-        if (rc < 0)
-            return rc;
     }
-    return 0;
+    if (rc >= 0)
+        return 0;
+    if (whole) { /* none of the fields that have no value yet */
+        node->n = 0;
+        node->shape = tg_shape_empty();
+    }
+    return rc;
 }
 
 /* {name, value, name, value, ...} */

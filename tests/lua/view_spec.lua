@@ -232,6 +232,28 @@ describe("writing", function()
         assert.equal('{"k":1.0}', out())
     end)
 
+    it("makes one layout of a table", function()
+        local count = require("ffi").C.tg_shape_count
+        local before = count()
+        local r = one('{"t":null}')
+        r.value.t = { l1 = 1, l2 = null, l3 = { l4 = 2, l5 = {} }, l6 = "x" }
+        assert.equal('{"t":{"l1":1,"l2":null,"l3":{"l4":2,"l5":{}},"l6":"x"}}', out())
+        assert.equal(1, r.value.t.l1)
+        assert.is_true(count() - before <= 3)
+        r.value.t = { x = r.value.t, y = 1 }
+        assert.equal('{"t":{"x":{"l1":1,"l2":null,"l3":{"l4":2,"l5":{}},"l6":"x"},"y":1}}', out())
+        pcall(function() r.value.t = { a = 1, b = print, c = 2 } end)
+        assert.equal('{"t":{}}', out())
+        fails("UTF%-8", function() r.value.t = { ["\255"] = 1, b = 2 } end)
+        before = count()
+        for i = 1, 2000 do
+            r.value = { ["a" .. i] = i, ["b" .. i] = { ["c" .. i] = i, d = 1 } }
+            assert.equal(i, r.value["a" .. i])
+        end
+        assert.equal('{"a2000":2000,"b2000":{"c2000":2000,"d":1}}', out())
+        assert.is_true(count() - before < 300)
+    end)
+
     it("refuses what cannot be stored", function()
         local r = one('{"a":1,"l":[1]}')
         local v = r.value
