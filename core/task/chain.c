@@ -27,7 +27,7 @@ enum {
 typedef struct stage {
     char *alias, *what, *class_name;
     tg_instance *inst, *predicate;
-    bool stock;
+    bool stock; /* needs no undo log */
 } stage;
 
 struct tg_chain {
@@ -128,6 +128,8 @@ static int add_predicate(tg_chain *chain, stage *s, const json_t *config,
             tg_instance_predicate(s->inst, s->predicate, negate);
         else
             rc = err->code;
+        if (s->predicate && !tg_instance_stock(s->predicate))
+            s->stock = false; /* it may raise, as a user's transform may */
     } else if (rc == 0 && negate) {
         rc = tg_err_set(err, TG_ERR_CONFIG,
                         "%s is true, but %s is not set: there is nothing to "
@@ -440,6 +442,7 @@ int tg_chain_run(tg_chain *chain, tg_batch *batch, tg_err *err)
 {
     uint32_t kept = batch->n;
 
+    batch->max = batch->n; /* nothing may be appended here */
     chain->traced = NULL;
     batch->lo = 0;
     batch->hi = batch->n;

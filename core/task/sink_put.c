@@ -253,7 +253,7 @@ static int put_once(tg__sink *s, tg__sink_batch *sb, tg_err *err)
     tg_err why = {0};
     int rc;
 
-    batch->n = batch->hi = sb->todo;
+    batch->n = batch->hi = batch->max = sb->todo;
     batch->lo = 0;
     tg__task_at(s->task, TG_AT_PUT);
     tg_task_take_told();

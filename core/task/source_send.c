@@ -96,11 +96,28 @@ void tg__source_free_batches(tg__source *s)
 
 /* --- delivery ------------------------------------------------------------ */
 
-static tg_record *find_payload(tg_batch *batch, const char *payload)
+static bool is_sent_as(const tg_record *rec, const char *topic,
+                       const char *payload)
+{
+    const char *sent = rec->value.outlen < 0 ? NULL : rec->value.out;
+
+    return sent == payload && rec->verdict == TG_KEEP &&
+           strlen(topic) == rec->topiclen &&
+           memcmp(topic, rec->topic, rec->topiclen) == 0;
+}
+
+/*
+ * The record that a report is about. Tombstones of one topic look alike, and so
+ * do split records that share their origin's bytes: the first that is not
+ * refused yet stands for the others. Each report takes one of them and there
+ * are never more reports than records handed over, which come first, so none
+ * that is still to be sent is ever taken.
+ */
+static tg_record *find_payload(tg_batch *batch, const char *topic,
+                               const char *payload)
 {
     for (uint32_t i = 0; i < batch->n; i++)
-        if (batch->items[i]->verdict == TG_KEEP &&
-            batch->items[i]->value.out == payload)
+        if (is_sent_as(batch->items[i], topic, payload))
             return batch->items[i];
     return NULL;
 }
@@ -120,7 +137,7 @@ static void delivery_failed(tg__source *s, tg__source_batch *sb,
                             const char *topic, const char *payload,
                             const tg_err *why)
 {
-    tg_record *rec = find_payload(sb->batch, payload);
+    tg_record *rec = find_payload(sb->batch, topic, payload);
     tg_err err = {0};
 
     if (rec && refuse(s, rec, why, &err) == 0) {
