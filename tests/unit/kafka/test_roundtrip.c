@@ -458,6 +458,12 @@ static void test_pause_and_seek(void **state)
     tg_consumer_pause(consumer, false, &err);
     expect_offsets(consumer, batch, 4321, 1000);
     assert_int_equal(tg_consumer_lag(consumer), 20000 - 5321);
+    /* A pause right after a seek keeps where it led. */
+    assert_int_equal(tg_consumer_seek(consumer, "pause", 0, 77, &err), 0);
+    tg_consumer_pause(consumer, true, &err);
+    assert_int_equal(poll_batch(consumer, batch, 20), 0);
+    tg_consumer_pause(consumer, false, &err);
+    expect_offsets(consumer, batch, 77, 100);
     assert_int_equal(tg_consumer_seek(consumer, "other", 0, 1, &err),
                      TG_ERR_STATE);
     assert_has(err.text, "other-0");
