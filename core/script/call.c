@@ -265,12 +265,14 @@ static int protect(tg_vm *vm, lua_CFunction fn, void *ud, tg_err *err)
 {
     lua_State *L = vm->L;
     int top = lua_gettop(L);
+    int reserve = vm->reserve; /* an error inside the handler skips its end */
     vm->entry = fn;
     vm->entry_ud = ud;
     vm->shaped = false;
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref_handler);
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref_enter);
     int rc = lua_pcall(L, 0, 0, top + 1);
+    vm->reserve = reserve;
     if (rc)
         call_failed(vm, rc, err);
     lua_settop(L, top);
