@@ -15,7 +15,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "e2e"))
@@ -78,26 +77,14 @@ class Flow:
 
     # --- what can die -----------------------------------------------------
 
-    def pid_of(self, name):
-        found = re.findall(r"task %s-0 is RUNNING \(process (\d+)\)" % name,
-                           self.worker.log())
-        pid = int(found[-1]) if found else 0
-        return pid if pid in self.worker.tasks() else None
-
     def kill_task(self, name):
-        pid = self.pid_of(name)
-        if pid is None:  # it is being started: any that is there
-            tasks = self.worker.tasks()
-            pid = tasks[0] if tasks else None
-        if pid is None:
-            return
+        pid = lib.await_(lambda: self.worker.task(name + "-0"), "a task")
         os.kill(pid, signal.SIGKILL)
-        lib.await_(lambda: pid not in self.worker.tasks(), "the end of a task")
+        lib.await_(lambda: self.worker.task(name + "-0") != pid, "its end")
         # Its back-off grows with each crash; that is not what is tested.
-        end = time.monotonic() + 1
-        while self.pid_of(name) is None and time.monotonic() < end:
-            time.sleep(0.02)
-        if self.pid_of(name) is None:
+        try:
+            lib.await_(lambda: self.worker.task(name + "-0"), "a task", 1)
+        except lib.Failure:
             self.worker.ask("POST", "/connectors/%s/tasks/0/restart" % name)
 
     def kill_source(self):

@@ -122,13 +122,18 @@ def properties(path, config):
 
 
 def children(pid):
+    """Not from /proc/PID/task/*/children: that may leave out some while others
+    end."""
     found = []
-    try:
-        for thread in os.listdir("/proc/%d/task" % pid):
-            with open("/proc/%d/task/%s/children" % (pid, thread)) as f:
-                found += [int(p) for p in f.read().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        pass
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/%s/stat" % name) as f:
+                    fields = f.read().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[1]) == pid and fields[0] not in "ZX":
+                found.append(int(name))
     return found
 
 
@@ -278,12 +283,19 @@ class Worker:
                         count_lines(path), n, os.path.basename(path)), seconds)
 
     def tasks(self):
-        """Process ids of task processes."""
-        return [p for p in children(self.pid) if command(p)[1:] == [b"task"]]
+        """Process ids of task processes, those that check configurations
+        among them."""
+        return [p for p in children(self.pid) if command(p)[1:2] == [b"task"]]
+
+    def task(self, name):
+        """Process id of a running task such as "src-0", or None."""
+        found = [p for p in children(self.pid)
+                 if command(p)[1:] == [b"task", name.encode()]]
+        return found[0] if found else None
 
     def broker(self):
         found = [p for p in children(self.pid)
-                 if command(p)[1:] == [b"broker"]]
+                 if command(p)[1:2] == [b"broker"]]
         return found[0] if found else None
 
     def stop(self, expect=0, seconds=None):

@@ -116,7 +116,9 @@ def text_of(name):
 
 def connector(name, case):
     kind = BAD[name][1]
-    config = {"name": name, "task.script.timeout.ms": TIMEOUT_MS,
+    # What eats memory takes its time with a sanitizer's allocator.
+    limit = 30000 if name.startswith("eats") else TIMEOUT_MS
+    config = {"name": name, "task.script.timeout.ms": limit,
               "task.memory.max.mb": memory_mb()}
     if kind == "source":
         return dict(config, **{"connector.class": name})
@@ -182,7 +184,7 @@ def test_bad_neighbours(case):
     print("    %d records beside %d failures; REST answered in %.1f ms "
           "(median), %.1f ms (worst)" % (moved, len(NAMES), median * 1000,
                                          worst * 1000))
-    lib.check(worst < 0.5, "REST took", worst, "s")
+    lib.check(median < 0.05 and worst < 2, "REST took", worst, "s")
     for name in NAMES:
         check_trace(worker, name)
         lib.equal(worker.get("/connectors/%s/status" % name)["connector"]

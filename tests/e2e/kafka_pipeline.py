@@ -137,7 +137,8 @@ def test_source_sets_everything(case):
                     for n, i in enumerate(kept, 1) if n % 2 == rest]
         found = [(r["key"], r["payload"], r["ts"], r["headers"])
                  for r in lib.records(topic)]
-        lib.same_lines(found, expected, topic)
+        lib.same_lines(found, expected, "%s, at offset %d" % (
+            topic, lib.topic_count(topic)))
 
 
 def tail_worker(case, file, out, topic):

@@ -113,12 +113,13 @@ def test_pause_and_resume(case):
 
 def test_restart_of_a_task(case):
     worker, topic, file, out = pipeline(case)
-    pids = set(worker.tasks())
-    for i, name in enumerate(("src", "snk")):
+    for name in ("src", "snk"):
+        pid = worker.task(name + "-0")
+        lib.check(pid, "no process of", name)
         reply = worker.ask("POST", "/connectors/%s/tasks/0/restart" % name)
         lib.equal(reply.status, 204, "restart")
-        worker.await_(lambda n=i: len(set(worker.tasks()) & pids) == 1 - n
-                      and len(worker.tasks()) == 2, "a new process")
+        worker.await_(lambda n=name, p=pid: worker.task(n + "-0") not in
+                      (None, p), "a new process of " + name)
         worker.await_state(name, "RUNNING")
     lib.write(file, "2\n", "a")
     worker.await_lines(out, 2)
