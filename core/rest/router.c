@@ -290,9 +290,10 @@ void tg__rest_route(tg_request *req, tg_answer *answer)
         answer_options(answer);
     else if (!found)
         tg__answer_error(answer, 405, false, "HTTP 405 Method Not Allowed");
-    else if (media_ok(req, answer)) {
-        answer->allow[0] = 0;
+    else {
+        answer->allow[0] = 0;      /* it belongs to 405 and OPTIONS */
         matches(req, found->path); /* its own {c} and {t} */
-        found->handle(req, answer);
+        if (media_ok(req, answer))
+            found->handle(req, answer);
     }
 }

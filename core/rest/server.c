@@ -119,9 +119,12 @@ static enum MHD_Result handle(tg_rest *rest, struct MHD_Connection *c,
     if (x->too_large)
         tg__answer_error(&answer, 413, true,
                          "The request body is larger than %d bytes", BODY_MAX);
-    else if (!tg__request_parse(&req, x->target, &why))
-        html_error(&answer, 400, why);
-    else
+    else if (!tg__request_parse(&req, x->target, &why)) {
+        if (req.head || strcmp(method, "GET") == 0)
+            html_error(&answer, 400, why);
+        else
+            answer.reply.status = 400; /* without a word */
+    } else
         tg__rest_route(&req, &answer);
     tg_debug("rest", "%s %s -> %d", method, x->target, answer.reply.status);
     tg__request_fini(&req);

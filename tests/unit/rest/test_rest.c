@@ -62,7 +62,10 @@ static void expect(const char *line, const char *headers, int status,
     const char *got = strstr(response, "\r\n\r\n");
     if (strncmp(response, first, strlen(first)) != 0)
         fail_msg("%s: wanted %d, got %s", line, status, response);
-    if (header && !strstr(response, header))
+    if (header && *header == '!') {
+        if (strstr(response, header + 1))
+            fail_msg("%s: %s in %s", line, header + 1, response);
+    } else if (header && !strstr(response, header))
         fail_msg("%s: no %s in %s", line, header, response);
     if (body) {
         assert_non_null(got);
@@ -195,17 +198,19 @@ static void router(void **state)
     expect("OPTIONS /connectors/x", "", 200, "Allow: GET,HEAD,OPTIONS",
            "GET, HEAD, OPTIONS");
     expect("OPTIONS /nosuch", "", 404, NULL, NULL);
-    expect("GET /connectors", "Accept: text/html\r\n", 406, NULL,
+    expect("GET /connectors", "Accept: text/html\r\n", 406, "!Allow",
            "{\"error_code\":406,\"message\":\"HTTP 406 Not Acceptable\"}");
     expect("GET /connectors", "Accept: text/html, application/*;q=0.5\r\n", 200,
            NULL, NULL);
     expect("PUT /connectors/a%20b/pause",
-           "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi", 415, NULL,
+           "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi", 415,
+           "!Allow",
            "{\"error_code\":415,\"message\":\"HTTP 415 Unsupported Media "
            "Type\"}");
     expect("GET /connectors/a%2Fb", "", 400, "text/html", NULL);
     expect("GET /connectors/a%25b", "", 400, "text/html", NULL);
     expect("GET //connectors", "", 400, "text/html", NULL);
+    expect("PUT //connectors", "", 400, "!text/html", "");
     expect("GET /connectors/a%00b", "", 400, "text/html", NULL);
     expect("GET /connectors/%zz%c3%28", "", 404, NULL, NULL);
     expect("GET /metrics", "Accept: text/plain\r\n", 200,
