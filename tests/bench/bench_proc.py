@@ -66,8 +66,10 @@ def rss(pid):
 
 
 def command(pid):
-    words = slurp(f"/proc/{pid}/cmdline").split(b"\0")
-    return b" ".join(words[1:]).decode(errors="replace").strip()
+    """Program and, for tidegate, its command: "tidegate task", "java"."""
+    words = slurp(f"/proc/{pid}/cmdline").decode(errors="replace").split("\0")
+    name = os.path.basename(words[0])
+    return " ".join([name] + words[1:2]) if name == "tidegate" else name
 
 
 def free_port():

@@ -89,7 +89,7 @@ def control(results):
 def idle_table(idle):
     rows = []
     for side, f in idle.items():
-        memory = "<br>".join(f"{name or 'worker'}: {mb:.1f}"
+        memory = "<br>".join(f"{name}: {mb:.1f}"
                              for name, mb in f["memory"])
         rows.append([side, memory, f"{f['cpu_percent']:.2f}",
                      f"{f['rest_ms']:.0f}",

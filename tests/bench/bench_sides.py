@@ -4,15 +4,16 @@ Every side is a function (Lab, label) -> dict of figures. It starts its program
 fresh, against a fresh topic or file, ends when the destination is complete,
 and raises when the destination does not hold exactly what was sent.
 """
+import http.client
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import bench_kafka as kafka
 from bench_data import HOIST_SMTS, SMTS, Dataset
-from bench_proc import (Process, ProcessError, command, free_port, get, pss,
-                        rss, tree)
+from bench_proc import (Process, ProcessError, command, free_port, get, rss,
+                        tree)
 
 POLL = 0.01
 SAMPLE = 0.2
@@ -35,7 +36,6 @@ class Lab:
     check: bool = True   # compare contents, not only counts
     serial: int = 0
     feed: str = ""       # topic that the sinks read
-    logs: list = field(default_factory=list)
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -199,9 +199,7 @@ def worker_properties(lab, port):
         "value.converter": JSON,
         "value.converter.schemas.enable": "false",
         "offset.storage.file.filename": lab.path(f"offsets-{lab.serial}"),
-        # A second, so that a sink that keeps the end of its output until the
-        # flush is not shown ten seconds slower than it is.
-        "offset.flush.interval.ms": "1000",
+        "offset.flush.interval.ms": "10000",  # as in Kafka's own example
         "listeners": f"http://127.0.0.1:{port}",
         "plugin.discovery": "hybrid_warn",
     })
@@ -232,7 +230,6 @@ def start_connect(lab, port):
 
 
 def post(process, port, config):
-    import http.client
     body = json.dumps({"name": config["name"], "config": config})
     c = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
     c.request("POST", "/connectors", body,
@@ -398,12 +395,12 @@ def idle(lab, side):
             for config in pair:
                 post(process, port, config)
         await_running(process, port, [c["name"] for c in pair])
-        time.sleep(3)
+        time.sleep(5)  # so that what the start left behind is given back
         before, begin = process.cpu(), time.monotonic()
         time.sleep(5)
         cpu = (process.cpu() - before) / (time.monotonic() - begin)
-        memory = [(command(pid) if side == "tidegate" else "java",
-                   process.memory(pid) / 1e6) for pid in tree(process.pid)]
+        memory = [(command(pid), process.memory(pid) / 1e6)
+                  for pid in tree(process.pid)]
         times = latency(port, f"/connectors/{pair[0]['name']}/status")
         stopped(process)
     finally:
