@@ -48,7 +48,8 @@ typedef struct reader {
 typedef struct topic {
     char *name;
     int partitions;
-    bool ready; /* the broker has made it */
+    bool ready;  /* the broker has answered */
+    char *error; /* ... that it cannot make it; else NULL */
     reader *readers;
     int n_readers;
 } topic;
@@ -155,6 +156,7 @@ static void forget_topics(tg_embedded_broker *b)
         for (int r = 0; r < b->topics[i].n_readers; r++)
             tg_free(b->topics[i].readers[r].committed);
         tg_free(b->topics[i].readers);
+        tg_free(b->topics[i].error);
         tg_free(b->topics[i].name);
     }
     tg_free(b->topics);
@@ -224,8 +226,9 @@ static void release_to_all(tg_embedded_broker *b, const topic *t, int partition)
         }
 }
 
-static void answer_writer(tg_run_task *task, const topic *t, const char *error)
+static void answer_writer(tg_run_task *task, const topic *t)
 {
+    const char *error = t->error;
     json_t *msg = json_pack("{s:s, s:s}", "op", "topic.ok", "topic", t->name);
     if (error)
         json_object_set_new(msg, "error", json_string(error));
@@ -244,7 +247,7 @@ void tg__embedded_writes(tg_run_task *task, const char *name)
         json_array_append_new(task->writes, json_string(name));
     topic *t = need_topic(b, name);
     if (t->ready)
-        answer_writer(task, t, NULL);
+        answer_writer(task, t);
 }
 
 void tg__embedded_sunk(tg_run_task *task, const json_t *offsets)
@@ -320,12 +323,13 @@ static void on_topic_ok(tg_embedded_broker *b, const json_t *msg)
     if (error)
         tg_error("embedded", "the topic %s cannot be made: %s", name, error);
     t->ready = true;
+    tg__set_text(&t->error, error);
     for (int i = 0; i < w->n_connectors; i++)
         for (int k = 0; k < w->connectors[i]->n_tasks; k++) {
             tg_run_task *task = w->connectors[i]->tasks[k];
             if (task->child && task->broker_life == b->life &&
                 writes_to(task, name))
-                answer_writer(task, t, error);
+                answer_writer(task, t);
         }
     deal_again(b, t);
     go_on(b);

@@ -95,6 +95,20 @@ static void fake_at(tg_page *page, uint32_t at)
     tg_page_set(page->heartbeat_ns, fake_now());
 }
 
+/* A topic that the broker refuses is refused every time it is asked for. */
+static void fake_bad_topic(void)
+{
+    for (int i = 0; i < 2; i++) {
+        json_t *msg;
+        fake_send(json_pack("{s:s, s:s}", "op", "writes", "topic", "bad"));
+        while (strcmp(fake_text(msg = fake_read(), "op"), "topic.ok") != 0)
+            json_decref(msg);
+        if (!*fake_text(msg, "error"))
+            _exit(4);
+        json_decref(msg);
+    }
+}
+
 /* What is wrong with this task; returns for those that just run. */
 static void fake_misbehave(const char *fake, tg_page *page)
 {
@@ -117,6 +131,8 @@ static void fake_misbehave(const char *fake, tg_page *page)
         close(TG_FD_SOCKET);
         for (;;)
             pause();
+    } else if (strcmp(fake, "bad-topic") == 0) {
+        fake_bad_topic();
     } else if (strcmp(fake, "stays") == 0) {
         fake_send(json_pack("{s:s, s:s}", "op", "status", "state", "STOPPED"));
         for (;;)
@@ -210,8 +226,11 @@ static void fake_broker(void)
     fake_send(json_pack("{s:s, s:s}", "op", "up", "bootstrap", bootstrap));
     for (;;) {
         json_t *msg = fake_read();
-        fake_send(json_pack("{s:s, s:s}", "op", "topic.ok", "topic",
-                            fake_text(msg, "topic")));
+        json_t *ok = json_pack("{s:s, s:s}", "op", "topic.ok", "topic",
+                               fake_text(msg, "topic"));
+        if (strcmp(fake_text(msg, "topic"), "bad") == 0)
+            json_object_set_new(ok, "error", json_string("no such luck"));
+        fake_send(ok);
         json_decref(msg);
     }
 }

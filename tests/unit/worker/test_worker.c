@@ -269,6 +269,19 @@ static void late_sink_counts(void **state)
     assert_int_equal(stop(&r), 0);
 }
 
+static void refused_topic(void **state)
+{
+    (void)state;
+    running r;
+    char now[32], trace[1024];
+    start(&r, json_pack("[o]", connector("src", "bad-topic", 1, "")));
+    await(&r, "src", 0, "RUNNING", NULL);
+    usleep(300000);
+    look(&r, "src", 0, now, trace);
+    assert_string_equal(now, "RUNNING");
+    assert_int_equal(stop(&r), 0);
+}
+
 static void fails_alone(const char *fake, const char *const *words)
 {
     running r;
@@ -612,6 +625,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(released_to_the_file),
         cmocka_unit_test(slowest_sink_counts),
         cmocka_unit_test(late_sink_counts),
+        cmocka_unit_test(refused_topic),
         cmocka_unit_test(crash),
         cmocka_unit_test(hang),
         cmocka_unit_test(exit_code),
