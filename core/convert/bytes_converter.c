@@ -43,6 +43,7 @@ static int bytes_configure(tg_converter *conv, const json_t *config,
 {
     (void)config;
     (void)err;
+    conv->null_schema = tg_schema_of(TG_BYTES, 1, NULL);
     conv->identity = tg__converter_identity(conv->ops, "");
     return 0;
 }

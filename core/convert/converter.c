@@ -139,6 +139,7 @@ void tg_convert_init(void)
 {
     tg_cell_open_hook = tg_cell_decode;
     tg_value_json_hook = tg_json_encode;
+    tg_schema_default_hook = tg__json_default;
     tg_converter_named_hook = tg_converter_named;
 }
 

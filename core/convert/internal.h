@@ -24,6 +24,9 @@ int tg__converter_null(tg_cell *cell);
 /* TG_ERR_LIMIT for a full arena. */
 int tg__converter_full(tg_err *err);
 
+/* tg_schema_default_hook of core/data. */
+int tg__json_default(tg_node *parent, const tg_schema *schema, tg_value *out,
+                     tg_err *err);
 /* True if the converter reads and writes JSON; its decimals are numbers. */
 bool tg__json_is(const tg_converter *conv);
 bool tg__json_numeric(const tg_converter *conv);

@@ -9,6 +9,7 @@
  */
 #include "convert/base64.h"
 #include "convert/decimal.h"
+#include "convert/internal.h"
 #include "convert/json_scan.h"
 
 static const char *kind_at(const tg_json_in *in, const char *at)
@@ -347,4 +348,21 @@ int tg__json_typed(tg_json_in *in, tg_value *out, tg_node *parent,
                    : read_struct(in, out, parent, schema);
     in->depth--;
     return rc;
+}
+
+/* --- defaults outside of decoding ----------------------------------------- */
+
+int tg__json_default(tg_node *parent, const tg_schema *schema, tg_value *out,
+                     tg_err *err)
+{
+    const char *text = schema->default_json;
+    tg_json_in in = {.start = text,
+                     .p = text,
+                     .end = text + strlen(text),
+                     .batch = parent->cell->record->batch,
+                     .cell = parent->cell,
+                     .err = err,
+                     .defaults = true};
+
+    return tg__json_typed(&in, out, parent, tg__json_wild_site(), schema);
 }

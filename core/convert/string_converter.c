@@ -84,6 +84,7 @@ static int string_configure(tg_converter *conv, const json_t *config,
                           name);
     conv->impl = tg_alloc(sizeof charset);
     memcpy(conv->impl, &charset, sizeof charset);
+    conv->null_schema = tg_schema_of(TG_STR, 1, NULL);
     conv->identity =
         tg__converter_identity(conv->ops, tg_charset_name(charset));
     return 0;

@@ -48,10 +48,13 @@ void tg_batch_commit(tg_batch *batch);
  * tg_cell_decode does). It must not touch the cell for undo: decoding is no
  * write. It fills value, state and schema and leaves raw, rawlen, conv alone.
  * tg_value_json_hook: appends the compact JSON of a value (tg_json_encode).
+ * tg_schema_default_hook: the default of a schema, as a value below parent.
  * tg_converter_named_hook: NULL if the name is unknown (tg_converter_named).
  */
 extern int (*tg_cell_open_hook)(tg_cell *cell, tg_err *err);
 extern int (*tg_value_json_hook)(tg_buf *out, const tg_value *v, tg_err *err);
+extern int (*tg_schema_default_hook)(tg_node *parent, const tg_schema *schema,
+                                     tg_value *out, tg_err *err);
 extern const tg_converter *(*tg_converter_named_hook)(const char *name);
 
 /* Sets a cell to bytes that conv can decode (NULL: null). Borrowed: they must

@@ -215,7 +215,7 @@ static int headers_room(tg_record *rec)
 
 int32_t tg_header_add(tg_record *rec, const char *name, uint32_t len)
 {
-    const char *copy;
+    const char *copy = NULL;
 
     if (!rec || (!name && len))
         return no_record();

@@ -103,6 +103,7 @@ typedef struct tg_shape_priv tg_shape_priv;
 typedef struct tg_converter tg_converter;
 typedef struct tg_undo tg_undo;
 typedef struct tg_plan tg_plan;
+typedef struct tg_steps tg_steps;
 
 /* 16 bytes. */
 typedef struct tg_value {
@@ -356,6 +357,47 @@ void tg_plan_exclude(tg_plan *plan, const tg_name *name);
 void tg_plan_rename(tg_plan *plan, const tg_name *from, const tg_name *to);
 /* Applies the plan to a MAP or STRUCT node: one lookup and one pass. */
 int32_t tg_plan_apply(tg_plan *plan, tg_node *node);
+
+/* --- steps: the stock transforms over a whole batch ---------------------- */
+
+/* What tg_steps_insert puts into its field. */
+enum {
+    TG_INSERT_TOPIC = 0,
+    TG_INSERT_PARTITION = 1,
+    TG_INSERT_OFFSET = 2,
+    TG_INSERT_TIMESTAMP = 3,
+    TG_INSERT_STATIC = 4
+};
+
+/* What the text of a mask's replacement is, as Java reads it. */
+enum {
+    TG_MASK_INT = 1,  /* an integer; of a fraction the part before the point */
+    TG_MASK_REAL = 2, /* a double */
+    TG_MASK_JSON = 4  /* it has the form of a JSON number */
+};
+
+/* side: TG_KEY or TG_VALUE; purpose: what messages call it ("field
+ * insertion"). null_passes: null is left alone, else it is refused. defaults:
+ * null fields of a struct get their schema's default first. Free with
+ * tg_steps_free. */
+tg_steps *tg_steps_new(int32_t side, const char *purpose, int32_t null_passes,
+                       int32_t defaults);
+void tg_steps_free(tg_steps *steps);
+/* Appends a step. The plan stays the caller's and must outlive the steps;
+ * texts are copied. */
+void tg_steps_plan(tg_steps *steps, tg_plan *plan);
+void tg_steps_insert(tg_steps *steps, int32_t what, const tg_name *name,
+                     int32_t required, const char *text, uint32_t len);
+/* text NULL: the zero of the field's kind. forms: TG_MASK_* of the text, and
+ * i and d its values as such. */
+void tg_steps_mask(tg_steps *steps, const tg_name *name, const char *text,
+                   uint32_t len, int32_t forms, int64_t i, double d);
+/* Takes the steps for every record to keep in [batch->lo, batch->hi); one that
+ * does not fit is rejected and gets no further steps. */
+int32_t tg_steps_apply(tg_steps *steps, tg_batch *batch);
+/* Wraps every key or value in a map with one field, or in a struct when it has
+ * a schema. */
+int32_t tg_steps_hoist(tg_batch *batch, int32_t side, const tg_name *name);
 
 /* --- schemas ------------------------------------------------------------- */
 

@@ -442,7 +442,6 @@ int tg_chain_run(tg_chain *chain, tg_batch *batch, tg_err *err)
 {
     uint32_t kept = batch->n;
 
-    batch->max = batch->n; /* nothing may be appended here */
     chain->traced = NULL;
     batch->lo = 0;
     batch->hi = batch->n;

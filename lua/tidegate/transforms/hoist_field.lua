@@ -8,9 +8,6 @@ return tide.transform {
         field = { required = true, doc = "Name of the one field." },
     },
     new = function(cfg, side)
-        local hoist = tide.stock.hoister(side, cfg.field)
-        return function(batch)
-            for _, r in batch:each() do hoist(r) end
-        end
+        return tide.stock.hoister(side, cfg.field)
     end,
 }

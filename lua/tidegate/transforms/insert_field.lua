@@ -35,16 +35,17 @@ return tide.transform {
         end
     end,
     new = function(cfg, side)
-        local stock = tide.stock
-        local open = stock.opener(side, "field insertion", true)
-        local inserts = {}
+        local steps = tide.stock.steps {
+            side = side, purpose = "field insertion", null_passes = true,
+            defaults = cfg.replace_null_with_default,
+        }
         for _, what in ipairs(sources) do
             local field = cfg[what .. "_field"]
-            if field then inserts[#inserts + 1] = stock.inserter(what, field) end
+            if field then steps:insert(what, field) end
         end
         if cfg.static_field then
-            inserts[#inserts + 1] = stock.inserter("static", cfg.static_field, cfg.static_value)
+            steps:insert("static", cfg.static_field, cfg.static_value)
         end
-        return stock.steps(open, inserts)
+        return steps:apply()
     end,
 }

@@ -14,12 +14,10 @@ return tide.transform {
         },
     },
     new = function(cfg, side)
-        local stock = tide.stock
-        local open = stock.opener(side, "mask fields", false)
-        local masks = {}
-        for i, field in ipairs(cfg.fields) do
-            masks[i] = stock.masker(field, cfg.replacement)
-        end
-        return stock.steps(open, masks)
+        local steps = tide.stock.steps {
+            side = side, purpose = "mask fields", defaults = cfg.replace_null_with_default,
+        }
+        for _, field in ipairs(cfg.fields) do steps:mask(field, cfg.replacement) end
+        return steps:apply()
     end,
 }

@@ -32,11 +32,13 @@ return tide.transform {
         },
     },
     new = function(cfg, side)
-        local stock = tide.stock
-        local open = stock.opener(side, "field replacement", true)
-        local apply = stock.planner(stock.plan {
+        local steps = tide.stock.steps {
+            side = side, purpose = "field replacement", null_passes = true,
+            defaults = cfg.replace_null_with_default,
+        }
+        steps:plan(tide.stock.plan {
             include = cfg.include, exclude = cfg.exclude, rename = parse_renames(cfg.renames),
         })
-        return stock.steps(open, { apply })
+        return steps:apply()
     end,
 }
