@@ -294,6 +294,15 @@ static int set_headers(tg_record *rec, rd_kafka_headers_t *list,
     return TG_OK;
 }
 
+static void set_part(tg_cell *cell, const tg_converter *conv, const void *p,
+                     size_t len)
+{
+    if (p)
+        tg_cell_set_raw(cell, conv, p, (int32_t)len);
+    else
+        cell->schema = conv->null_schema;
+}
+
 static int make_record(tg_batch *batch, const rd_kafka_message_t *msg,
                        const tg__part *part, const tg_converter *key,
                        const tg_converter *value, const tg_converter *header)
@@ -310,10 +319,8 @@ static int make_record(tg_batch *batch, const rd_kafka_message_t *msg,
     rec->origin_offset = msg->offset;
     rec->timestamp = rd_kafka_message_timestamp(msg, &type);
     rec->timestamp_type = (uint8_t)type;
-    if (msg->key)
-        tg_cell_set_raw(&rec->key, key, msg->key, (int32_t)msg->key_len);
-    if (msg->payload)
-        tg_cell_set_raw(&rec->value, value, msg->payload, (int32_t)msg->len);
+    set_part(&rec->key, key, msg->key, msg->key_len);
+    set_part(&rec->value, value, msg->payload, msg->len);
     batch->bytes += msg->key_len + msg->len;
     if (!rd_kafka_message_headers(msg, &list) &&
         set_headers(rec, list, header)) {
