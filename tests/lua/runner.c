@@ -113,6 +113,7 @@ static void set_cell(lua_State *L, tg_cell *cell, const char *conv_name,
     const tg_converter *conv = converter_of(L, conv_name);
     if (!lua_isstring(L, -1)) {
         tg_cell_set_raw(cell, conv, NULL, -1);
+        cell->schema = conv->null_schema;
         return;
     }
     const char *p = lua_tolstring(L, -1, &len);

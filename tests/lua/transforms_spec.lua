@@ -157,6 +157,29 @@ describe("MaskField", function()
             rejected("MaskField$Value", { fields = "b" }, with_schema(b)))
     end)
 
+    it("masks dates and decimals, and gives dates no replacement", function()
+        local function decimal(scale)
+            return ',"name":"org.apache.kafka.connect.data.Decimal","version":1,'
+                .. ('"parameters":{"scale":"%d"}'):format(scale)
+        end
+        local fields = { field("t", "int64", false, TIMESTAMP),
+            field("d", "bytes", false, decimal(0)), field("e", "bytes", false, decimal(2)) }
+        local text = struct(fields, '{"t":1577880000123,"d":"AZA=","e":"AZA="}')
+        assert.equal(struct(fields, '{"t":0,"d":"AA==","e":"AZA="}'),
+            typed("MaskField$Value", { fields = "t,d" }, text))
+        assert.equal(struct(fields, '{"t":1577880000123,"d":"AZA=","e":"Au4="}'),
+            typed("MaskField$Value", { fields = "e", replacement = "7.50" }, text))
+        assert.error_matches(function() typed("MaskField$Value", { fields = "e" }, text) end,
+            "scale") -- as in Kafka Connect: the zero has none
+        assert.equal("Cannot mask value of type class java.util.Date with custom replacement.",
+            rejected("MaskField$Value", { fields = "t", replacement = "7" }, with_schema(text)))
+        assert.equal("Unable to convert x (class java.lang.String) to a number",
+            rejected("MaskField$Value", { fields = "d", replacement = "x" }, with_schema(text)))
+        local moment = '{"schema":{"type":"int64","optional":false' .. TIMESTAMP .. '},"payload":1}'
+        assert.equal("Only Struct objects supported for [mask fields], found: java.util.Date",
+            rejected("MaskField$Value", { fields = "t" }, with_schema(moment)))
+    end)
+
     it("needs fields", function()
         local function make(config)
             return function() boot.instance("transform", T .. "MaskField$Value", config) end
@@ -233,6 +256,77 @@ describe("HoistField", function()
         assert.equal(struct({ field("line", "string") }, '{"line":"x"}'),
             typed("HoistField$Value", { field = "line" },
                 '{"schema":{"type":"string","optional":false},"payload":"x"}'))
+    end)
+
+    it("gives lines of a file the schema that Kafka Connect gives them", function()
+        local name = os.tmpname()
+        local f = assert(io.open(name, "w"))
+        f:write('say "x"\n')
+        f:close()
+        local source = boot.instance("source", "FileStreamSource", { file = name, topic = "t" })
+        source.start {}
+        testlib.empty(10)
+        testlib.call(source.poll)
+        testlib.settle()
+        local hoist = boot.instance("transform", T .. "HoistField$Value", { field = "line" })
+        assert.same({ '{"schema":{"type":"string","optional":false},"payload":"say \\"x\\""}' },
+            testlib.encode("envelope"))
+        testlib.apply(hoist)
+        os.remove(name)
+        assert.same({ struct({ field("line", "string") }, '{"line":"say \\"x\\""}') },
+            testlib.encode("envelope"))
+    end)
+
+    it("keeps the schema of null", function()
+        local function hoist(item)
+            return typed("HoistField$Value", { field = "line" }, item)
+        end
+        testlib.batch { { conv = "string" }, { conv = "bytes" }, { conv = "json" } }
+        testlib.apply(boot.instance("transform", T .. "HoistField$Value", { field = "line" }))
+        assert.same({ struct({ field("line", "string", true) }, '{"line":null}'),
+            struct({ field("line", "bytes", true) }, '{"line":null}'),
+            '{"schema":null,"payload":{"line":null}}' }, testlib.encode("envelope"))
+        assert.equal(struct({ field("line", "int32", true) }, '{"line":null}'),
+            hoist '{"schema":{"type":"int32","optional":true},"payload":null}')
+    end)
+end)
+
+describe("replace.null.with.default", function()
+    -- the field keeps its default in the schema, but holds null
+    local dflt = field("d", "int32", true, ',"default":5')
+    local item = struct({ dflt, field("e", "string", true) }, '{"d":1,"e":null}')
+    local empty = boot.inline([[
+        local tide = require "tidegate"
+        return tide.transform { record = function(r) r.value.d = tide.null end }]], "t.lua")
+    local seen = boot.inline([[
+        local tide = require "tidegate"
+        return tide.transform { record = function(r)
+            if r.value.d == nil then r:reject("null") else r:reject(tostring(r.value.d)) end
+        end }]], "t.lua")
+
+    local function reads(class, config)
+        testlib.batch { with_schema(item) }
+        testlib.apply(empty)
+        testlib.apply(boot.instance("transform", T .. class, config))
+        testlib.apply(seen)
+        return testlib.records()[1].reason
+    end
+
+    for class, config in pairs {
+        ["InsertField$Value"] = { ["topic.field"] = "t" }, ["ReplaceField$Value"] = {},
+        ["MaskField$Value"] = { fields = "e" },
+    } do
+        it("is honoured by " .. class, function()
+            assert.equal("5", reads(class, config))
+            config["replace.null.with.default"] = "false"
+            assert.equal("null", reads(class, config))
+        end)
+    end
+
+    it("masks the default", function()
+        assert.equal("0", reads("MaskField$Value", { fields = "d" }))
+        assert.equal("null", reads("MaskField$Value",
+            { fields = "d", ["replace.null.with.default"] = "false" }))
     end)
 end)
 
