@@ -8,7 +8,7 @@
 #include "data/internal.h"
 #include <stdatomic.h>
 
-enum { FIRST_SLAB = 4, SLAB = 64, FIRST_ITEMS = 64 };
+enum { FIRST_SLAB = 4, SLAB = 64, FIRST_ITEMS = 64, LAYOUTS = 31 };
 
 typedef struct release {
     void (*fn)(void *);
@@ -21,6 +21,7 @@ typedef struct tg_batch_full {
     tg_record_full *slab; /* next free record, or NULL */
     uint32_t slab_left, slab_size;
     uint32_t epochs; /* stages so far */
+    uint32_t resets;
     uint32_t nreleases, capreleases;
     release *releases;
 } tg_batch_full;
@@ -78,12 +79,23 @@ void tg_batch_free(tg_batch *batch)
     tg_free(f);
 }
 
+/* Batches of like records are laid out alike, so that a view that a script kept
+ * would point exactly at a record or node of the next batch, with the right
+ * serial. Each batch starts a word further on than the one before, so that it
+ * points between them and is found out, in any of the next few batches. */
+static void shift_layout(tg_batch_full *f)
+{
+    if (f->arena.chunks)
+        tg_arena_alloc(&f->arena, (1 + f->resets++ % LAYOUTS) * 8);
+}
+
 void tg_batch_reset(tg_batch *batch)
 {
     tg_batch_full *f = full(batch);
 
     release_all(f);
     tg_arena_reset(&f->arena);
+    shift_layout(f);
     f->slab = NULL;
     f->slab_left = 0;
     f->slab_size = 0;

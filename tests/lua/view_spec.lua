@@ -289,6 +289,21 @@ describe("writing", function()
         fails("earlier batch", function() print(tide.str(deep)) end)
         fails("earlier batch", function() print(number(deep)) end)
     end)
+
+    -- the memory of like batches is laid out alike
+    it("refuses records and values of like batches before", function()
+        local kept, values = {}, {}
+        for i = 1, 20 do
+            local r = one('{"a":{"b":1}}')
+            for k = 1, i - 1 do
+                fails("earlier batch", function() return kept[k].value end)
+            end
+            for k = math.max(1, i - 4), i - 1 do
+                fails("earlier batch", function() return values[k].b end)
+            end
+            kept[i], values[i] = r, r.value.a
+        end
+    end)
 end)
 
 describe("maps with other keys", function()
