@@ -243,7 +243,10 @@ class Worker:
 
     def state(self, connector, task=0):
         """State of a task, None before it is there."""
-        reply = self.ask("GET", "/connectors/%s/status" % connector)
+        try:
+            reply = self.ask("GET", "/connectors/%s/status" % connector)
+        except OSError:
+            return None  # the worker has ended
         if reply.status != 200:
             return None
         for t in reply.json()["tasks"]:
