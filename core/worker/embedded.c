@@ -292,13 +292,20 @@ static void deal_again(tg_embedded_broker *b, const topic *t)
 
 /* -------------------------------------------------------------- the child */
 
+/* All that may start now are found before the first one starts, and begin with
+ * nothing written: one whose turn comes late would stop the others again. */
 static void start_held(tg_embedded_broker *b)
 {
     tg_worker *w = b->worker;
     for (int i = 0; i < w->n_connectors; i++)
-        for (int k = 0; k < w->connectors[i]->n_tasks; k++)
-            if (w->connectors[i]->tasks[k]->held)
-                tg__task_start(w->connectors[i]->tasks[k]);
+        for (int k = 0; k < w->connectors[i]->n_tasks; k++) {
+            tg_run_task *task = w->connectors[i]->tasks[k];
+            if (!task->held || !tg__embedded_may_start(task))
+                continue;
+            task->held = false;
+            json_array_clear(task->writes);
+            tg__task_start_soon(task);
+        }
 }
 
 /* Topics wait for all plans: until then it is not known who reads them, and a

@@ -295,7 +295,7 @@ static void start_tasks(tg_connector *c)
         tg__task_new(c, (int)i, config);
     c->n_tasks = (int)n;
     for (i = 0; i < n; i++)
-        tg__task_start(c->tasks[i]);
+        tg__task_start_soon(c->tasks[i]);
     if (n == 0)
         tg_warn("herder", "connector %s has no tasks to run", c->name);
 }

@@ -42,6 +42,7 @@ struct tg_run_task {
     bool retriable;     /* ... and it may succeed later */
     bool warned_silent; /* the heartbeat is late and was reported */
     bool held;          /* start waits for the embedded broker's rules */
+    bool queued;        /* start waits for its turn */
     int64_t started_ns, failed_ns;
     int restarts; /* since it last ran well: sets the back-off */
     uint64_t starts;
@@ -82,7 +83,7 @@ struct tg_worker {
     uv_async_t stop_async;
     uv_signal_t sigint, sigterm, sighup;
     uv_timer_t watch_timer, commit_timer, flush_timer, progress_timer,
-        stop_timer;
+        stop_timer, start_timer;
     tg_calls *calls;
     tg_call *waiting_ready; /* health calls until the start-up is complete */
 
@@ -146,6 +147,10 @@ bool tg__herder_planned(const tg_worker *worker);
 tg_run_task *tg__task_new(tg_connector *connector, int id, json_t *config);
 void tg__task_free(tg_run_task *task);
 void tg__task_start(tg_run_task *task);
+/* Starts it when its turn comes: many at once would hold up the loop. */
+void tg__task_start_soon(tg_run_task *task);
+/* Starts what is queued, for some milliseconds; then again. */
+void tg__tasks_start_queued(tg_worker *worker);
 /* Asks its process to stop within timeout_ms, then kills it; then `next`. */
 void tg__task_stop(tg_run_task *task, int64_t timeout_ms, tg_next next);
 /* Kills it at once: FAILED with the trace (taken). */

@@ -28,7 +28,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { PAUSE_MIN_MS = 200, PAUSE_MAX_MS = 60000, RAN_WELL_S = 10 };
+enum {
+    PAUSE_MIN_MS = 200,
+    PAUSE_MAX_MS = 60000,
+    RAN_WELL_S = 10,
+    START_TURN_MS = 10
+};
 
 static void arm(tg_run_task *task, uv_timer_cb cb, int64_t ms);
 
@@ -377,6 +382,7 @@ void tg__task_start(tg_run_task *task)
     tg_err err = {0};
     if (task->child || worker->stopping)
         return;
+    task->queued = false;
     uv_timer_stop(task->timer);
     if (task->starts > 0)
         task->state = TG_STATE_RESTARTING;
@@ -414,6 +420,35 @@ void tg__task_start(tg_run_task *task)
                                  tg_log_level_name(tg_log_level)));
 }
 
+static void on_start_turn(uv_timer_t *timer)
+{
+    tg__tasks_start_queued(timer->data);
+}
+
+void tg__task_start_soon(tg_run_task *task)
+{
+    uv_timer_t *timer = &task->connector->worker->start_timer;
+    task->queued = true;
+    if (!uv_is_active((uv_handle_t *)timer))
+        uv_timer_start(timer, on_start_turn, 0, 0);
+}
+
+void tg__tasks_start_queued(tg_worker *worker)
+{
+    int64_t until = tg__now_ns() + START_TURN_MS * 1000000LL;
+    for (int i = 0; i < worker->n_connectors; i++)
+        for (int k = 0; k < worker->connectors[i]->n_tasks; k++) {
+            tg_run_task *task = worker->connectors[i]->tasks[k];
+            if (!task->queued)
+                continue;
+            if (tg__now_ns() >= until) {
+                uv_timer_start(&worker->start_timer, on_start_turn, 1, 0);
+                return;
+            }
+            tg__task_start(task);
+        }
+}
+
 /* -------------------------------------------------------------------- stop */
 
 void tg__task_send(tg_run_task *task, const char *op)
@@ -426,7 +461,7 @@ void tg__task_stop(tg_run_task *task, int64_t timeout_ms, tg_next next)
 {
     if (!task->child) {
         uv_timer_stop(task->timer);
-        task->held = false;
+        task->held = task->queued = false;
         if (task->state != TG_STATE_FAILED)
             task->state = TG_STATE_UNASSIGNED;
         return;

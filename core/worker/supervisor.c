@@ -198,8 +198,9 @@ static int open_offsets(tg_worker *worker, tg_err *err)
 
 static void init_handles(tg_worker *w)
 {
-    uv_timer_t *timers[] = {&w->watch_timer, &w->commit_timer, &w->flush_timer,
-                            &w->progress_timer, &w->stop_timer};
+    uv_timer_t *timers[] = {&w->watch_timer, &w->commit_timer,
+                            &w->flush_timer, &w->progress_timer,
+                            &w->stop_timer,  &w->start_timer};
     uv_signal_t *signals[] = {&w->sigint, &w->sigterm, &w->sighup};
     uv_loop_init(&w->loop);
     uv_async_init(&w->loop, &w->wake, on_wake);
