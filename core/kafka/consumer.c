@@ -299,7 +299,7 @@ static void set_part(tg_cell *cell, const tg_converter *conv, const void *p,
 {
     if (p)
         tg_cell_set_raw(cell, conv, p, (int32_t)len);
-    else
+    else if (conv)
         cell->schema = conv->null_schema;
 }
 
