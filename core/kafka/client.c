@@ -204,13 +204,17 @@ static void fit_queue(tg__map *map)
 
 static void producer_defaults(tg__map *map)
 {
-    bool idempotent =
-        !strcmp(tg_config_get(map->out, "enable.idempotence", ""), "true") ||
-        json_object_get(map->out, "transactional.id");
+    const char *acks;
 
     tg__map_default(map, "acks", "all");
-    if (!idempotent)
-        tg__map_default(map, "enable.idempotence", "false");
+    acks = tg_config_get(map->out, "acks", "all");
+    /* Order across retries: window.h, which also says why requests are small.
+     */
+    tg__map_default(map, "enable.idempotence",
+                    !strcmp(acks, "all") || !strcmp(acks, "-1") ? "true"
+                                                                : "false");
+    if (!strcmp(tg_config_get(map->out, "enable.idempotence", ""), "true"))
+        tg__map_default(map, "batch.num.messages", "5000");
     tg__map_default(map, "max.in.flight.requests.per.connection", "1");
     /* A transactional producer's time-out must fit transaction.timeout.ms;
      * librdkafka chooses it. */

@@ -178,22 +178,24 @@ static void on_trouble(tg_consumer *consumer, const rd_kafka_message_t *msg)
 /*
  * librdkafka stops fetching when the queue holds queued.min.messages records or
  * queued.max.messages.kbytes; the bytes are estimated from the average record.
- * Armed while the queue was near either limit, it kicks once when half of it is
- * used up, so that the next fetch arrives before the queue is empty.
+ * Its look at the queue falls between two of ours, so that a queue seen a batch
+ * or two below the limit may have stopped already: one that was above 5/8 of it
+ * is kicked once when it falls to half, and the next fetch arrives before it is
+ * empty. A kick too many costs a small request.
  */
 static void kick_if_due(tg_consumer *consumer)
 {
     int64_t len = (int64_t)rd_kafka_queue_length(consumer->queue);
+    int64_t limit = consumer->queued_min;
 
-    if (len > consumer->peak)
-        consumer->peak = len;
-    if (len >= consumer->queued_min ||
-        len * consumer->avg_size >= consumer->queued_max_bytes / 2)
+    if (consumer->avg_size > 0 &&
+        consumer->queued_max_bytes / consumer->avg_size < limit)
+        limit = consumer->queued_max_bytes / consumer->avg_size;
+    if (len >= limit * 5 / 8)
         consumer->armed = true;
-    if (!consumer->armed || len > consumer->peak / 2)
+    if (!consumer->armed || len > limit / 2)
         return;
     consumer->armed = false;
-    consumer->peak = len;
     tg__kick_request(consumer->kick, consumer->parts, consumer->nparts, 1);
 }
 

@@ -46,7 +46,6 @@ struct tg_consumer {
     tg__kick *kick;
     /* When to kick: see kick_if_due() in consumer.c. */
     int64_t queued_min, queued_max_bytes;
-    int64_t peak;     /* longest queue since the last kick */
     int64_t avg_size; /* bytes of a record, moving average */
     bool armed;
     int64_t idle_kick_ns;

@@ -12,16 +12,16 @@
  * Records with a timestamp of their own or headers need rd_kafka_produceva, one
  * by one.
  *
- * The partitioner is Java's (murmur2 of the key, random without one), wrapped
- * so that the number of partitions becomes known without asking: for topics of
- * one partition it is then skipped, and asked again every ten seconds in case
- * the topic has grown.
+ * The partitioner is Java's (murmur2 of the key, random without one). For
+ * topics of one partition it is skipped; the number is asked for before the
+ * first record and every ten seconds, in case the topic has grown.
  *
  * Thread: the owner's. partition_cnt of a topic is also written by librdkafka's
  * main thread (partitioner of records that waited for metadata): atomic.
  */
 #include "kafka/producer.h"
 #include "kafka/rk.h"
+#include "kafka/window.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -30,7 +30,8 @@
 #include <time.h>
 
 enum {
-    RUN = 512,     /* messages handed over in one call */
+    RUN = 512, /* messages handed over in one call */
+    METADATA_MS = 500,
     BUCKETS = 256, /* topic table; power of two */
     MAX_TOPIC = 249,
 };
@@ -45,6 +46,7 @@ typedef struct topic {
     rd_kafka_topic_t *rkt;
     partition_fn choose;
     _Atomic int32_t partition_cnt; /* 0: not known yet */
+    int32_t counted;               /* of them in the window */
     int64_t checked_ns;            /* when the partitioner last saw it */
     uint32_t namelen;
     char name[];
@@ -56,6 +58,7 @@ typedef struct refused {
     tg_batch *batch;
     const char *payload;
     topic *topic;
+    size_t size;
     int32_t partition;
     rd_kafka_resp_err_t code;
 } refused;
@@ -66,7 +69,8 @@ struct tg_producer {
     void *ctx;
     partition_fn choose;
     topic *topics[BUCKETS];
-    topic *last;      /* most batches have one topic */
+    topic *last; /* most batches have one topic */
+    tg__window window;
     int served;       /* reports served by the running poll */
     refused *refused; /* newest last */
     refused **refused_end;
@@ -83,6 +87,7 @@ static void deliver(tg_producer *producer, tg_batch *batch, const char *name,
     tg_err err;
 
     producer->served++;
+    tg__window_give(&producer->window, size);
     if (!code) {
         producer->fn(producer->ctx, batch, name, partition, offset, payload,
                      NULL);
@@ -103,8 +108,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *msg,
 
     (void)rk;
     deliver(producer, msg->_private, rd_kafka_topic_name(msg->rkt),
-            msg->partition, msg->err ? -1 : msg->offset, msg->payload, msg->len,
-            msg->err);
+            msg->partition, msg->err ? -1 : msg->offset, msg->payload,
+            msg->len + msg->key_len, msg->err);
 }
 
 static void serve_refused(tg_producer *producer)
@@ -116,7 +121,7 @@ static void serve_refused(tg_producer *producer)
     for (; list; list = next) {
         next = list->next;
         deliver(producer, list->batch, list->topic->name, list->partition, -1,
-                list->payload, 0, list->code);
+                list->payload, list->size, list->code);
         tg_free(list);
     }
 }
@@ -126,9 +131,22 @@ static void refuse_later(tg_producer *producer, topic *t,
 {
     refused *r = tg_alloc(sizeof *r);
 
-    *r = (refused){NULL, msg->_private, msg->payload, t, partition, msg->err};
+    *r = (refused){.batch = msg->_private,
+                   .payload = msg->payload,
+                   .topic = t,
+                   .size = msg->len + msg->key_len,
+                   .partition = partition,
+                   .code = msg->err};
     *producer->refused_end = r;
     producer->refused_end = &r->next;
+}
+
+static int64_t clock_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 /* --- topics --------------------------------------------------------------- */
@@ -174,6 +192,26 @@ static uint32_t hash(const char *p, uint32_t n)
     return h ^ h >> 15;
 }
 
+/* Asks for the number of partitions and waits for it: a record whose partition
+ * is not known costs librdkafka's main thread as much again, and for records
+ * without a key librdkafka never calls the partitioner. Without an answer the
+ * last number stays. */
+static void learn_partitions(tg_producer *producer, topic *t)
+{
+    const struct rd_kafka_metadata *md;
+
+    if (rd_kafka_metadata(producer->rk.rk, 0, t->rkt, &md, METADATA_MS) == 0) {
+        if (md->topic_cnt == 1 && !md->topics[0].err) {
+            int32_t n = md->topics[0].partition_cnt;
+            atomic_store_explicit(&t->partition_cnt, n, memory_order_relaxed);
+            producer->window.partitions += n - t->counted;
+            t->counted = n;
+        }
+        rd_kafka_metadata_destroy(md);
+    }
+    t->checked_ns = clock_ns();
+}
+
 static topic *topic_open(tg_producer *producer, const char *name, uint32_t len,
                          uint32_t h, tg_err *err)
 {
@@ -206,6 +244,7 @@ static topic *topic_open(tg_producer *producer, const char *name, uint32_t len,
     }
     t->next = producer->topics[h & (BUCKETS - 1)];
     producer->topics[h & (BUCKETS - 1)] = t;
+    learn_partitions(producer, t);
     return t;
 }
 
@@ -229,22 +268,20 @@ static topic *topic_get(tg_producer *producer, const char *name, uint32_t len,
 }
 
 /* Partition to ask for when a record leaves the choice to us. */
-static int32_t usual_partition(topic *t, int64_t now)
+static int32_t usual_partition(tg_producer *producer, topic *t, int64_t now)
 {
-    if (atomic_load_explicit(&t->partition_cnt, memory_order_relaxed) != 1)
-        return RD_KAFKA_PARTITION_UA;
-    if (now - t->checked_ns < RECHECK_NS)
-        return 0;
-    t->checked_ns = now;
-    return RD_KAFKA_PARTITION_UA;
+    if (now - t->checked_ns >= RECHECK_NS)
+        learn_partitions(producer, t);
+    return atomic_load_explicit(&t->partition_cnt, memory_order_relaxed) == 1
+               ? 0
+               : RD_KAFKA_PARTITION_UA;
 }
 
 /* --- sending -------------------------------------------------------------- */
 
 static bool plain(const tg_record *rec)
 {
-    bool stamped =
-        rec->timestamp >= 0 && rec->timestamp_type != TG_TIME_POLL;
+    bool stamped = rec->timestamp >= 0 && rec->timestamp_type != TG_TIME_POLL;
     return !stamped && !rec->nheaders;
 }
 
@@ -253,9 +290,15 @@ static size_t part_size(const tg_cell *cell)
     return cell->outlen < 0 ? 0 : (size_t)cell->outlen;
 }
 
+/* What the window counts: a delivery report knows no more. */
+static size_t size_of(const tg_record *rec)
+{
+    return part_size(&rec->key) + part_size(&rec->value);
+}
+
 static int check_size(tg_producer *producer, const tg_record *rec, tg_err *err)
 {
-    size_t size = part_size(&rec->key) + part_size(&rec->value);
+    size_t size = size_of(rec);
 
     for (uint32_t i = 0; i < rec->nheaders; i++)
         size += rec->headers[i].namelen + part_size(&rec->headers[i].cell);
@@ -327,6 +370,7 @@ static int send_run(tg_producer *producer, tg_batch *batch, topic *t,
     int32_t partition = first->partition;
     uint32_t i = *from;
     int n = 0, taken, rc;
+    bool full = false;
 
     for (; i < batch->n && n < RUN; i++) {
         const tg_record *rec = batch->items[i];
@@ -339,19 +383,27 @@ static int send_run(tg_producer *producer, tg_batch *batch, topic *t,
               memcmp(rec->topic, t->name, t->namelen) != 0)) ||
             check_size(producer, rec, NULL))
             break;
+        full = !tg__window_room(&producer->window, size_of(rec));
+        if (full)
+            break;
+        tg__window_take(&producer->window, size_of(rec));
         at[n] = i;
         fill(&producer->run[n++], batch, rec);
     }
     at[n] = i;
+    if (n == 0)
+        return 1;
     if (partition < 0)
-        partition = usual_partition(t, now);
+        partition = usual_partition(producer, t, now);
     rc = judge_run(
         producer, t, partition, n,
         rd_kafka_produce_batch(t->rkt, partition, 0, producer->run, n), &taken,
         err);
+    for (int k = taken; k < n; k++)
+        tg__window_give(&producer->window, size_of(batch->items[at[k]]));
     *queued += (uint32_t)taken;
     *from = at[taken];
-    return rc;
+    return rc == 0 && full ? 1 : rc;
 }
 
 static rd_kafka_headers_t *headers_of(const tg_record *rec)
@@ -378,7 +430,7 @@ static int send_one(tg_producer *producer, tg_batch *batch, topic *t,
 {
     rd_kafka_headers_t *headers = headers_of(rec);
     int32_t partition =
-        rec->partition < 0 ? usual_partition(t, now) : rec->partition;
+        rec->partition < 0 ? usual_partition(producer, t, now) : rec->partition;
     rd_kafka_vu_t vus[7];
     rd_kafka_error_t *error;
     rd_kafka_resp_err_t code;
@@ -416,14 +468,6 @@ static int send_one(tg_producer *producer, tg_batch *batch, topic *t,
     return fail_record(producer, t, code, err);
 }
 
-static int64_t clock_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 int tg_producer_send(tg_producer *producer, tg_batch *batch, uint32_t *from,
                      uint32_t *queued, tg_err *err)
 {
@@ -446,9 +490,12 @@ int tg_producer_send(tg_producer *producer, tg_batch *batch, uint32_t *from,
             return err ? err->code : TG_ERR_KAFKA;
         if (plain(rec)) {
             rc = send_run(producer, batch, t, now, from, queued, err);
+        } else if (!tg__window_room(&producer->window, size_of(rec))) {
+            rc = 1;
         } else {
             rc = send_one(producer, batch, t, now, rec, err);
             if (!rc) {
+                tg__window_take(&producer->window, size_of(rec));
                 ++*from;
                 ++*queued;
             }
@@ -533,6 +580,7 @@ tg_producer *tg_producer_new(const json_t *config, tg_delivery_fn fn, void *ctx,
         tg_free(producer);
         return NULL;
     }
+    tg__window_init(&producer->window, producer->rk.rk);
     return producer;
 }
 

@@ -6,7 +6,7 @@
  * Hot path: rd_kafka_produce_batch for records without timestamp and headers,
  * rd_kafka_produceva for the others; _private is the record's batch.
  * (feasibility-kafka 5.1: queue of 20,000, acks=all, max.in.flight 1,
- * idempotence off, no message timeout, murmur2_random.)
+ * idempotence on (window.h), no message timeout, murmur2_random.)
  */
 #ifndef TG_KAFKA_PRODUCER_H
 #define TG_KAFKA_PRODUCER_H

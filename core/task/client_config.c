@@ -138,7 +138,10 @@ json_t *tg_client_config_producer(const tg_client_scope *scope, tg_err *err)
     json_object_set_new(out, "acks", json_string("all"));
     json_object_set_new(out, "max.in.flight.requests.per.connection",
                         json_string("1"));
-    json_object_set_new(out, "enable.idempotence", json_string("false"));
+    /* Elsewhere it keeps the order of retried records (kafka/window.h); the
+     * embedded broker refuses nothing. */
+    if (scope->embedded)
+        json_object_set_new(out, "enable.idempotence", json_string("false"));
     json_object_set_new(out, "delivery.timeout.ms", json_string("2147483647"));
     if (scope->embedded)
         json_object_set_new(out, "compression.type", json_string("lz4"));

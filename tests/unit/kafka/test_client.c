@@ -174,7 +174,8 @@ static void test_defaults(void **state)
     static const char *const producer[][2] = {
         {"acks", "all"},
         {"max.in.flight.requests.per.connection", "1"},
-        {"enable.idempotence", "false"},
+        {"enable.idempotence", "true"},
+        {"batch.num.messages", "5000"},
         {"message.timeout.ms", "0"},
         {"partitioner", "murmur2_random"},
         {"queue.buffering.max.messages", "20000"},
