@@ -56,11 +56,12 @@ describe("the datagen source", function()
     end)
 
     it("splits the count over tasks without gap or overlap", function()
-        local tasks = boot.tasks("DatagenSource", { topic = "gen", kind = "numbers", count = "10" }, 3)
+        local config = { topic = "gen", kind = "numbers", count = "10" }
+        local tasks = boot.tasks("DatagenSource", config, 3)
         assert.equal(3, #tasks)
         local seen, n = {}, 0
-        for _, config in ipairs(tasks) do
-            for _, r in ipairs(poll(instance(config))) do
+        for _, task in ipairs(tasks) do
+            for _, r in ipairs(poll(instance(task))) do
                 local i = tonumber(r.value:match("%d+"))
                 assert.equal(nil, seen[i])
                 seen[i], n = true, n + 1

@@ -43,8 +43,8 @@ enum {
 enum {
     TG_ABSENT = 0, /* no such field: never written out */
     TG_NULL = 1,
-    TG_BOOL = 2,    /* u.i is 0 or 1 */
-    TG_INT8 = 3,    /* u.i, as all integers */
+    TG_BOOL = 2, /* u.i is 0 or 1 */
+    TG_INT8 = 3, /* u.i, as all integers */
     TG_INT16 = 4,
     TG_INT32 = 5,
     TG_INT64 = 6,   /* schemaless integers are INT64 */
@@ -199,8 +199,8 @@ typedef struct tg_record {
     int32_t origin_partition; /* sink: partition; source: id given by
                                  tg_task_source_partition, -1: none */
     uint32_t origin_topiclen;
-    int64_t origin_offset;    /* sink: Kafka offset; source: the integer of the
-                                 short offset form */
+    int64_t origin_offset;     /* sink: Kafka offset; source: the integer of the
+                                  short offset form */
     const char *source_offset; /* source: offset as compact JSON object, NULL
                                   when the short form is used */
     uint32_t source_offsetlen;
@@ -209,9 +209,9 @@ typedef struct tg_record {
     uint16_t stage;         /* stage that set the verdict */
     uint32_t reasonlen;
     uint32_t epoch;
-    const char *reason;        /* why it was rejected; arena */
+    const char *reason; /* why it was rejected; arena */
     struct tg_batch *batch;
-    struct tg_record *split;   /* next record that a script made from this one */
+    struct tg_record *split; /* next record that a script made from this one */
 } tg_record;
 
 /*
@@ -231,8 +231,8 @@ typedef struct tg_batch {
     uint32_t max;    /* source poll: most records wanted */
     tg_arena *arena;
     tg_undo *undo;
-    uint64_t bytes;  /* payload bytes, kept by the codecs */
-    void *owner;     /* the task's */
+    uint64_t bytes; /* payload bytes, kept by the codecs */
+    void *owner;    /* the task's */
 } tg_batch;
 
 /* --- errors ------------------------------------------------------------- */
@@ -461,7 +461,8 @@ void tg_lines_close(tg_line_reader *reader);
  * Returns the number of records, 0 at the end of what is there now, or
  * TG_ERR_IO. A last line without newline waits for it. A file that was
  * replaced (other inode) is read to its end, and on until the new one is no
- * longer empty, then the new one from 0; a file that became shorter than the position is read again from 0.
+ * longer empty, then the new one from 0; a file that became shorter than the
+ * position is read again from 0.
  */
 int32_t tg_lines_read(tg_line_reader *reader, tg_batch *batch, int32_t mode,
                       const char *topic, uint32_t topiclen, int32_t partition);

@@ -29,14 +29,14 @@ enum { TG_LUA_TCDATA = 10 };
 
 /* The running call, as the time limit sees it. */
 typedef struct tg_watch {
-    _Atomic int64_t start;     /* ns, monotonic; 0: no call runs */
-    _Atomic int64_t deadline;  /* ns; 0: none */
-    _Atomic uint32_t serial;   /* counts calls */
+    _Atomic int64_t start;      /* ns, monotonic; 0: no call runs */
+    _Atomic int64_t deadline;   /* ns; 0: none */
+    _Atomic uint32_t serial;    /* counts calls */
     _Atomic uint32_t interrupt; /* serial of the call to stop, 0: none */
-    _Atomic bool overdue;      /* the call is being stopped */
-    _Atomic bool armed;        /* the timer will fire */
-    char at[160];              /* where the call was stopped, "" until then */
-    int64_t limit;             /* ns per call, 0: none */
+    _Atomic bool overdue;       /* the call is being stopped */
+    _Atomic bool armed;         /* the timer will fire */
+    char at[160];               /* where the call was stopped, "" until then */
+    int64_t limit;              /* ns per call, 0: none */
     timer_t timer;
     bool has_timer;
     bool profiling; /* compiled code polls for the profiler */
@@ -46,9 +46,9 @@ typedef struct tg_watch {
 /* What the SDK hands to C once, with host.adopt(t); view.lua describes it. */
 typedef struct tg__sdk {
     bool given;
-    int null;     /* tide.null */
-    int classify; /* function: "null", "int64", "view" or nil */
-    int int64_new; /* function: int64 cdata of *int64 */
+    int null;       /* tide.null */
+    int classify;   /* function: "null", "int64", "view" or nil */
+    int int64_new;  /* function: int64 cdata of *int64 */
     int markers[5]; /* metatables, order of TG_MARK_* */
     int64_t *int64; /* payload of t.int64 */
     void **pointer; /* payload of t.pointer */
@@ -64,39 +64,47 @@ enum {
 
 struct tg_vm {
     lua_State *L;
-    size_t used, max;  /* bytes of Lua's allocator; max 0: no limit */
-    size_t settled;    /* used after the last whole collection */
-    int reserve;       /* > 0: the reserve above max may be used */
-    bool oom;          /* an allocation was refused during this call */
-    bool dead;         /* ran out of memory: no further calls */
+    size_t used, max; /* bytes of Lua's allocator; max 0: no limit */
+    size_t settled;   /* used after the last whole collection */
+    int reserve;      /* > 0: the reserve above max may be used */
+    bool oom;         /* an allocation was refused during this call */
+    bool dead;        /* ran out of memory: no further calls */
     bool jit;
     tg_watch watch;
     tg_page *page;
-    tg_err *err;       /* of the running call, for the message handler */
-    bool shaped;       /* the message handler filled err */
+    tg_err *err;         /* of the running call, for the message handler */
+    bool shaped;         /* the message handler filled err */
     lua_CFunction entry; /* what tg__enter calls */
     void *entry_ud;
     int ref_enter, ref_handler, ref_int64, ref_array, ref_object;
-    int ref_boot;      /* the table that boot.lua returned */
-    int ref_host;      /* the table that it was given */
-    tg__sdk sdk_refs;  /* what the SDK gave with host.adopt */
+    int ref_boot;     /* the table that boot.lua returned */
+    int ref_host;     /* the table that it was given */
+    tg__sdk sdk_refs; /* what the SDK gave with host.adopt */
     int ref_batch, ref_each_next, ref_record, ref_headers; /* classic.c */
     const char *str_value; /* Lua's string "value", kept by ref_record */
-    tg_batch **slot;   /* payload of the SDK's tg_batch *[1] cdata */
-    tg_batch *slot_none; /* what it shows outside a call */
-    tg_batch *batch;   /* batch of the running call */
+    tg_batch **slot;       /* payload of the SDK's tg_batch *[1] cdata */
+    tg_batch *slot_none;   /* what it shows outside a call */
+    tg_batch *batch;       /* batch of the running call */
     const tg_instance *at; /* instance of the running call */
     tg_instance *instances;
     char *home;
-    char *sdk;         /* "@<home>/lua/tidegate/" */
+    char *sdk; /* "@<home>/lua/tidegate/" */
     json_t *plugin_path;
     int64_t last_heal_ns;
 };
 
 /* Functions of an instance, in the order of tg__hook_names. */
 enum {
-    TG_HOOK_START, TG_HOOK_POLL, TG_HOOK_COMMIT, TG_HOOK_PUT, TG_HOOK_FLUSH,
-    TG_HOOK_OPEN, TG_HOOK_CLOSE, TG_HOOK_STOP, TG_HOOK_APPLY, TG_HOOK_LAG,
+    TG_HOOK_START,
+    TG_HOOK_POLL,
+    TG_HOOK_COMMIT,
+    TG_HOOK_PUT,
+    TG_HOOK_FLUSH,
+    TG_HOOK_OPEN,
+    TG_HOOK_CLOSE,
+    TG_HOOK_STOP,
+    TG_HOOK_APPLY,
+    TG_HOOK_LAG,
     TG_HOOKS
 };
 
@@ -109,7 +117,7 @@ struct tg_instance {
     int hooks[TG_HOOKS]; /* LUA_NOREF: absent */
     int64_t lag;
     /* healing */
-    int slow;            /* consecutive slow batches */
+    int slow; /* consecutive slow batches */
     int heals;
     bool warned;
 };
