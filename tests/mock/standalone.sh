@@ -130,6 +130,16 @@ complete() {
     sort -u out.txt >seen && sort -u in | cmp -s - seen
 }
 wait_for "complete file" complete
+# What was killed last may still be coming back and repeat what it had sent.
+settled() {
+    curl -s "http://127.0.0.1:$port/connectors/src/status" >status
+    curl -s "http://127.0.0.1:$port/connectors/snk/status" >>status
+    [ "$(grep -o '"state":"RUNNING"' status | wc -l)" -eq 4 ] &&
+        curl -s "http://127.0.0.1:$port/metrics" >metrics &&
+        [ "$(grep -c '^tidegate_task_in_flight_records{.* 0$' metrics)" -eq 2 ] &&
+        [ "$(grep -c '^tidegate_task_lag{.* 0$' metrics)" -eq 2 ]
+}
+wait_for "quiet pipeline" settled
 kill -TERM $worker
 wait $worker
 status=$?
