@@ -308,9 +308,9 @@ static void put_cell(consume *c, const tg_cell *cell)
         tg_buf_str(&c->out, c->null_text);
 }
 
-static void put_headers(consume *c, const tg_record *rec)
+static void put_headers(consume *c, tg_record *rec)
 {
-    if (!rec->nheaders)
+    if (tg_record_headers(rec) <= 0)
         tg_buf_str(&c->out, "NO_HEADERS");
     for (uint32_t i = 0; i < rec->nheaders; i++) {
         if (i)
@@ -331,7 +331,7 @@ static void put_timestamp(consume *c, const tg_record *rec)
         tg_buf_printf(&c->out, ":%lld", (long long)rec->timestamp);
 }
 
-static void put_text(consume *c, const tg_record *rec)
+static void put_text(consume *c, tg_record *rec)
 {
     bool more = false;
 
@@ -456,8 +456,9 @@ static void put_json_cell(consume *c, const char *name, const tg_cell *cell)
     }
 }
 
-static void put_json(consume *c, const tg_record *rec)
+static void put_json(consume *c, tg_record *rec)
 {
+    tg_record_headers(rec);
     tg_buf_str(&c->out, "{\"topic\":");
     put_json_text(&c->out, rec->topic, rec->topiclen);
     tg_buf_printf(&c->out, ",\"partition\":%d,\"offset\":%lld",
@@ -536,7 +537,7 @@ static void on_revoked(void *ctx, const tg_partition *parts, int n, bool lost)
 static void print(consume *c, const tg_batch *batch)
 {
     for (uint32_t i = 0; i < batch->n; i++) {
-        const tg_record *rec = batch->items[i];
+        tg_record *rec = batch->items[i];
 
         if (c->json)
             put_json(c, rec);

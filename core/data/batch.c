@@ -2,7 +2,7 @@
  * Batches: the arena, the array of records, and what is let go with them.
  *
  * Records come from slabs in the arena, so appending one is a bump of an index
- * and the clearing of 272 bytes. The array of pointers to them and the list of
+ * and the clearing of 280 bytes. The array of pointers to them and the list of
  * release functions stay allocated from poll to poll. One owner at a time.
  */
 #include "data/internal.h"
@@ -24,6 +24,8 @@ typedef struct tg_batch_full {
     uint32_t resets;
     uint32_t nreleases, capreleases;
     release *releases;
+    int (*load_headers)(const void *arg, tg_record *rec); /* or NULL */
+    const void *load_arg;
 } tg_batch_full;
 
 int (*tg_cell_open_hook)(tg_cell *cell, tg_err *err);
@@ -99,6 +101,7 @@ void tg_batch_reset(tg_batch *batch)
     f->slab = NULL;
     f->slab_left = 0;
     f->slab_size = 0;
+    f->load_headers = NULL;
     batch->n = 0;
     batch->lo = 0;
     batch->hi = 0;
@@ -119,6 +122,23 @@ void tg_batch_on_release(tg_batch *batch, void (*fn)(void *), void *arg)
             tg_realloc(f->releases, f->capreleases * sizeof *f->releases);
     }
     f->releases[f->nreleases++] = (release){fn, arg};
+}
+
+void tg_batch_on_headers(tg_batch *batch,
+                         int (*load)(const void *arg, tg_record *rec),
+                         const void *arg)
+{
+    tg_batch_full *f = full(batch);
+
+    f->load_headers = load;
+    f->load_arg = arg;
+}
+
+int tg__batch_load_headers(tg_record *rec)
+{
+    tg_batch_full *f = full(rec->batch);
+
+    return f->load_headers ? f->load_headers(f->load_arg, rec) : TG_OK;
 }
 
 uint32_t tg__batch_next_epoch(tg_batch *batch)

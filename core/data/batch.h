@@ -20,6 +20,16 @@ void tg_batch_reset(tg_batch *batch);
 /* fn(arg) is called at reset or free, newest first. */
 void tg_batch_on_release(tg_batch *batch, void (*fn)(void *), void *arg);
 
+/*
+ * How the headers of records with a message in unread are read: fills headers,
+ * nheaders and capheaders, arena and message live as long as the batch.
+ * TG_ERR_LIMIT when the arena is full. It can be called twice for one record,
+ * when an undo took back the first. Until reset; arg must live as long.
+ */
+void tg_batch_on_headers(tg_batch *batch,
+                         int (*load)(const void *arg, tg_record *rec),
+                         const void *arg);
+
 /* After a stage: commits it and puts split records behind their origin, in
  * order (a split of a split behind that one); lo and hi span all. Dropped and
  * rejected records stay in items with their verdict; the chain skips them and

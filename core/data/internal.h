@@ -66,6 +66,8 @@ void tg__schema_follow(tg_node *node, const tg_schema *s);
 /* --- batch.c -------------------------------------------------------------- */
 /* A record of the batch that is not among its items yet. */
 tg_record_full *tg__record_new(tg_batch *batch);
+/* Reads the headers of a record from its message; 0 or TG_ERR_LIMIT. */
+int tg__batch_load_headers(tg_record *rec);
 
 /* --- undo.c --------------------------------------------------------------- */
 int tg__undo_node(tg_batch *batch, tg_node *node);

@@ -174,10 +174,29 @@ int32_t tg_record_set_source_json(tg_record *rec, int32_t partition,
 
 /* --- headers -------------------------------------------------------------- */
 
-int32_t tg_header_find(const tg_record *rec, const char *name, uint32_t len,
+int32_t tg_record_headers(tg_record *rec)
+{
+    if (!rec)
+        return no_record();
+    if (!rec->unread)
+        return (int32_t)rec->nheaders;
+    if (tg__batch_load_headers(rec)) {
+        tg__fail(TG_ERR_DATA,
+                 "%.*s-%d at offset %lld: the headers do not fit into the "
+                 "memory of the batch; use smaller batches or records",
+                 (int)rec->origin_topiclen, rec->origin_topic,
+                 rec->origin_partition, (long long)rec->origin_offset);
+        tg_record_reject(rec, "%s", tg_ffi_error());
+        return TG_ERR_DATA;
+    }
+    rec->unread = NULL;
+    return (int32_t)rec->nheaders;
+}
+
+int32_t tg_header_find(tg_record *rec, const char *name, uint32_t len,
                        int32_t from)
 {
-    if (!rec || (!name && len) || from < 0)
+    if (!rec || (!name && len) || from < 0 || tg_record_headers(rec) < 0)
         return -1;
     for (uint32_t i = (uint32_t)from; i < rec->nheaders; i++)
         if (rec->headers[i].namelen == len &&
@@ -219,8 +238,9 @@ int32_t tg_header_add(tg_record *rec, const char *name, uint32_t len)
 
     if (!rec || (!name && len))
         return no_record();
-    int rc = touch_dup(rec, name, len, &copy);
-    if (rc || (rc = headers_room(rec)))
+    int rc = tg_record_headers(rec);
+    if (rc < 0 || (rc = touch_dup(rec, name, len, &copy)) ||
+        (rc = headers_room(rec)))
         return rc;
     tg_header *h = &rec->headers[rec->nheaders];
     memset(h, 0, sizeof *h);
@@ -236,7 +256,10 @@ int32_t tg_header_add(tg_record *rec, const char *name, uint32_t len)
 
 int32_t tg_header_remove(tg_record *rec, int32_t i)
 {
-    if (!rec || i < 0 || (uint32_t)i >= rec->nheaders)
+    int rc = rec ? tg_record_headers(rec) : 0;
+    if (rc < 0)
+        return rc;
+    if (i < 0 || i >= rc)
         return tg__fail(TG_ERR_ARG, "the record has no header %d", i + 1);
     if (tg_record_touch(rec))
         return TG_ERR_LIMIT;

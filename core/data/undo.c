@@ -8,7 +8,8 @@
  * that remains leads to them. A node is saved with the slots in use; its slot
  * memory stays where it was even when the node grew, as arenas free nothing. A
  * record is saved without key and value, which are cells of their own, but with
- * its array of headers.
+ * its array of headers; when they were still unread they are so again and are
+ * read once more from the message.
  */
 #include "data/internal.h"
 

@@ -187,7 +187,7 @@ typedef struct tg_header {
 typedef struct tg_record {
     tg_cell key;
     tg_cell value;
-    tg_header *headers;
+    tg_header *headers; /* of a consumed record: after tg_record_headers */
     uint32_t nheaders;
     uint32_t capheaders;
     const char *topic;
@@ -212,6 +212,8 @@ typedef struct tg_record {
     const char *reason; /* why it was rejected; arena */
     struct tg_batch *batch;
     struct tg_record *split; /* next record that a script made from this one */
+    const void *unread; /* sink: message that the headers are still to be read
+                           from (tg_record_headers), else NULL */
 } tg_record;
 
 /*
@@ -433,8 +435,14 @@ int32_t tg_record_set_verdict(tg_record *rec, int32_t verdict,
 int32_t tg_record_set_source(tg_record *rec, int32_t partition, int64_t offset);
 int32_t tg_record_set_source_json(tg_record *rec, int32_t partition,
                                   const char *json, uint32_t len);
-/* Index of the next header of that name at or after from, or -1. */
-int32_t tg_header_find(const tg_record *rec, const char *name, uint32_t len,
+/* Number of headers. Those of a consumed record are read from its message by
+ * the first call: until then headers and nheaders say there are none, and
+ * unread is set. TG_ERR_DATA with the record rejected when they do not fit into
+ * the memory of the batch. No write: undo keeps what was read. */
+int32_t tg_record_headers(tg_record *rec);
+/* Index of the next header of that name at or after from, or -1; also when the
+ * headers cannot be read. */
+int32_t tg_header_find(tg_record *rec, const char *name, uint32_t len,
                        int32_t from);
 /* Appends a header with a null value and returns its index, or TG_ERR_*. */
 int32_t tg_header_add(tg_record *rec, const char *name, uint32_t len);

@@ -270,12 +270,18 @@ static tg__part *owner(tg_consumer *consumer, const rd_kafka_message_t *msg)
     return part;
 }
 
-static int set_headers(tg_record *rec, rd_kafka_headers_t *list,
-                       const tg_converter *conv)
+/* Called when somebody looks: librdkafka allocates even where there are none.
+ * The message keeps what it parsed. */
+static int load_headers(const void *conv, tg_record *rec)
 {
-    size_t n = rd_kafka_header_cnt(list);
-    tg_header *headers = tg_arena_alloc(rec->batch->arena, n * sizeof *headers);
+    rd_kafka_headers_t *list;
+    tg_header *headers;
+    size_t n;
 
+    if (rd_kafka_message_headers(rec->unread, &list))
+        return TG_OK;
+    n = rd_kafka_header_cnt(list);
+    headers = tg_arena_alloc(rec->batch->arena, n * sizeof *headers);
     if (!headers)
         return TG_ERR_LIMIT;
     memset(headers, 0, n * sizeof *headers);
@@ -289,7 +295,6 @@ static int set_headers(tg_record *rec, rd_kafka_headers_t *list,
         headers[i].namelen = (uint32_t)strlen(name);
         headers[i].cell.record = rec;
         tg_cell_set_raw(&headers[i].cell, conv, p, p ? (int32_t)len : -1);
-        rec->batch->bytes += headers[i].namelen + (p ? len : 0);
     }
     rec->headers = headers;
     rec->nheaders = rec->capheaders = (uint32_t)n;
@@ -307,11 +312,10 @@ static void set_part(tg_cell *cell, const tg_converter *conv, const void *p,
 
 static int make_record(tg_batch *batch, const rd_kafka_message_t *msg,
                        const tg__part *part, const tg_converter *key,
-                       const tg_converter *value, const tg_converter *header)
+                       const tg_converter *value)
 {
     tg_record *rec = tg_batch_append(batch);
     rd_kafka_timestamp_type_t type;
-    rd_kafka_headers_t *list;
 
     if (!rec)
         return TG_ERR_LIMIT;
@@ -324,14 +328,7 @@ static int make_record(tg_batch *batch, const rd_kafka_message_t *msg,
     set_part(&rec->key, key, msg->key, msg->key_len);
     set_part(&rec->value, value, msg->payload, msg->len);
     batch->bytes += msg->key_len + msg->len;
-    if (!rd_kafka_message_headers(msg, &list) &&
-        set_headers(rec, list, header)) {
-        tg_record_reject(rec,
-                         "%s-%d at offset %lld: the headers do not fit into "
-                         "the memory of the batch",
-                         part->topic, (int)msg->partition,
-                         (long long)msg->offset);
-    }
+    rec->unread = msg;
     return TG_OK;
 }
 
@@ -375,8 +372,7 @@ static void hand_out(tg_consumer *consumer, tg_batch *batch,
             continue;
         }
         /* What does not fit is the start of the next batch. */
-        if (batch->n >= batch->max ||
-            make_record(batch, msg, part, key, value, header))
+        if (batch->n >= batch->max || make_record(batch, msg, part, key, value))
             break;
         part->next = msg->offset + 1;
         part->eof = false;
@@ -386,6 +382,7 @@ static void hand_out(tg_consumer *consumer, tg_batch *batch,
     if (consumer->at == consumer->n)
         consumer->at = consumer->n = 0;
     tg_batch_on_release(batch, release, h);
+    tg_batch_on_headers(batch, load_headers, header);
 }
 
 int tg_consumer_poll(tg_consumer *consumer, tg_batch *batch, int timeout_ms,

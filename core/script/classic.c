@@ -74,7 +74,10 @@ static int view_len(lua_State *L)
         return tg__raise(L, "a record has no length; use #r.value");
     tg_record *rec = tg__view_address(p);
     tg__check_record(L, vm, rec);
-    lua_pushinteger(L, rec->nheaders);
+    int32_t n = tg_record_headers(rec);
+    if (n < 0)
+        return tg__raise_ffi(L);
+    lua_pushinteger(L, n);
     return 1;
 }
 

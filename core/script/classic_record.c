@@ -276,6 +276,8 @@ static tg_record *header_args(lua_State *L, const char *method,
                               const char **name, uint32_t *len)
 {
     tg_record *rec = tg__self(L, tg__vm_of(L), TG_VIEW_HEADERS, method);
+    if (tg_record_headers(rec) < 0)
+        tg__raise_ffi(L);
     if (lua_type(L, 2) != LUA_TSTRING)
         tg__raise(L, "a header name is a string, got %s", luaL_typename(L, 2));
     size_t n;
@@ -387,7 +389,10 @@ int tg__headers_next(lua_State *L)
         return tg__raise(L, "pairs: not the headers of a record");
     tg_record *rec = tg__view_address(p);
     tg__check_record(L, vm, rec);
-    if (!(d < rec->nheaders) || d != floor(d))
+    int32_t n = tg_record_headers(rec);
+    if (n < 0)
+        return tg__raise_ffi(L);
+    if (!(d < n) || d != floor(d))
         return 0;
     lua_pushnumber(L, d + 1);
     lua_rawseti(L, 1, 2);

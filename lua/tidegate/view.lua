@@ -769,6 +769,13 @@ local function check_record(r, view_type, method)
     return rec
 end
 
+-- The record of a headers view, with its headers read from the message.
+local function check_headers(h, method)
+    local rec = check_record(h, headers_t, method)
+    if rec.unread ~= nil and C.tg_record_headers(rec) < 0 then fail() end
+    return rec
+end
+
 local function header_name(name)
     if type(name) ~= "string" then
         raise("a header name is a string, got " .. type(name))
@@ -780,7 +787,7 @@ local headers = {}
 
 --- Value of the last header of that name, nil when there is none.
 function headers.get(h, name)
-    local rec = check_record(h, headers_t, "headers:get(name)")
+    local rec = check_headers(h, "headers:get(name)")
     header_name(name)
     local at, found = -1, -1
     repeat
@@ -794,7 +801,7 @@ end
 
 --- Values of all headers of that name, in order.
 function headers.all(h, name)
-    local rec = check_record(h, headers_t, "headers:all(name)")
+    local rec = check_headers(h, "headers:all(name)")
     header_name(name)
     local out, at = {}, -1
     repeat
@@ -823,14 +830,14 @@ end
 
 --- Appends a header; others of that name stay.
 function headers.add(h, name, x)
-    local rec = check_record(h, headers_t, "headers:add(name, value)")
+    local rec = check_headers(h, "headers:add(name, value)")
     header_name(name)
     add_header(rec, name, x)
 end
 
 --- Replaces all headers of that name by one.
 function headers.set(h, name, x)
-    local rec = check_record(h, headers_t, "headers:set(name, value)")
+    local rec = check_headers(h, "headers:set(name, value)")
     header_name(name)
     remove_headers(rec, name)
     add_header(rec, name, x)
@@ -838,7 +845,7 @@ end
 
 --- Removes all headers of that name; returns how many there were.
 function headers.remove(h, name)
-    local rec = check_record(h, headers_t, "headers:remove(name)")
+    local rec = check_headers(h, "headers:remove(name)")
     header_name(name)
     return remove_headers(rec, name)
 end
@@ -850,6 +857,7 @@ local function headers_next(state)
     end
     local rec = cast(record_p, h)
     if rec.batch ~= slot[0] then stale() end
+    if rec.unread ~= nil and C.tg_record_headers(rec) < 0 then fail() end
     if i >= rec.nheaders or i % 1 ~= 0 then return nil end
     state[2] = i + 1
     local header = rec.headers[i]
@@ -869,7 +877,7 @@ ffi.metatype("struct tg_headers_view", operators {
         raise(("use headers:set('%s', value)"):format(tostring(k)))
     end,
     __len = function(h)
-        return tonumber(check_record(h, headers_t, "#headers").nheaders)
+        return tonumber(check_headers(h, "#headers").nheaders)
     end,
     __pairs = function(h) return headers_next, { h, 0 } end,
     __tostring = function() return "headers" end,

@@ -98,6 +98,7 @@ __attribute__((visibility("default"))) const abi_entry tg_ffi_abi_table[] = {
     AT(tg_record, reason),
     AT(tg_record, batch),
     AT(tg_record, split),
+    AT(tg_record, unread),
     SIZE(tg_batch),
     AT(tg_batch, items),
     AT(tg_batch, n),

@@ -131,6 +131,44 @@ static double field_number(lua_State *L, int idx, const char *name, double dflt)
     return d;
 }
 
+/* Headers as the message of a consumed record has them. */
+typedef struct message {
+    uint32_t n;
+    tg_header headers[];
+} message;
+
+static int load_headers(const void *arg, tg_record *rec)
+{
+    const message *m = rec->unread;
+    size_t size = m->n * sizeof *m->headers;
+
+    (void)arg;
+    rec->headers =
+        (tg_header *)(void *)tg_arena_dup(rec->batch->arena, m->headers, size);
+    if (!rec->headers)
+        return TG_ERR_LIMIT;
+    rec->nheaders = rec->capheaders = m->n;
+    for (uint32_t i = 0; i < m->n; i++)
+        rec->headers[i].cell.record = rec;
+    return TG_OK;
+}
+
+/* Every test sees headers through the lazy loading of consumed records. */
+static void make_unread(lua_State *L, tg_record *rec)
+{
+    size_t size = rec->nheaders * sizeof *rec->headers;
+    message *m = tg_arena_alloc(rec->batch->arena, sizeof *m + size);
+
+    if (!m)
+        luaL_error(L, "no memory for the headers of a test record");
+    m->n = rec->nheaders;
+    if (size)
+        memcpy(m->headers, rec->headers, size);
+    rec->headers = NULL;
+    rec->nheaders = rec->capheaders = 0;
+    rec->unread = m;
+}
+
 static void fill_headers(lua_State *L, int idx, tg_record *rec)
 {
     lua_getfield(L, idx, "headers");
@@ -171,6 +209,7 @@ static void fill_record(lua_State *L, int idx, tg_record *rec)
         rec->origin_offset =
             (int64_t)field_number(L, idx, "offset", rec->origin_offset);
         fill_headers(L, idx, rec);
+        make_unread(L, rec);
         return;
     }
     lua_pushvalue(L, idx);
@@ -195,6 +234,7 @@ static int lib_batch(lua_State *L)
     luaL_argcheck(L, items > 0 && n >= 0 && n <= RECORDS_MAX, 1,
                   "at least one item expected");
     start_batch(L, (uint32_t)n);
+    tg_batch_on_headers(batch, load_headers, NULL);
     for (int i = 0; i < n; i++) {
         tg_record *rec = tg_batch_append(batch);
         if (!rec)
@@ -302,7 +342,7 @@ static void push_encoded(lua_State *L, tg_cell *cell, const char *conv)
 
 static void push_headers(lua_State *L, tg_record *rec)
 {
-    lua_createtable(L, (int)rec->nheaders, 0);
+    lua_createtable(L, (int)tg_record_headers(rec), 0);
     for (uint32_t i = 0; i < rec->nheaders; i++) {
         lua_createtable(L, 2, 0);
         lua_pushlstring(L, rec->headers[i].name, rec->headers[i].namelen);

@@ -296,6 +296,125 @@ static void encoded_bytes_wait_to_be_opened(void **state)
     tg_converter_named_hook = NULL;
 }
 
+/* A message of the tests: the names of its headers, one byte each. */
+static int loads;
+
+static int load_headers(const void *arg, tg_record *r)
+{
+    const char *names = r->unread;
+    uint32_t n = (uint32_t)strlen(names);
+    tg_header *headers =
+        tg_arena_alloc(r->batch->arena, (n + 1) * sizeof *headers);
+
+    assert_ptr_equal(arg, &loads);
+    loads++;
+    if (!headers)
+        return TG_ERR_LIMIT;
+    memset(headers, 0, (n + 1) * sizeof *headers);
+    for (uint32_t i = 0; i < n; i++) {
+        headers[i].name = names + i;
+        headers[i].namelen = 1;
+        headers[i].cell.record = r;
+    }
+    r->headers = headers;
+    r->nheaders = r->capheaders = n;
+    return 0;
+}
+
+static void unread(const char *names)
+{
+    loads = 0;
+    tg_batch_on_headers(batch, load_headers, &loads);
+    rec->unread = names;
+}
+
+static void headers_are_read_when_somebody_looks(void **state)
+{
+    (void)state;
+    unread("abc");
+    tg_record_set_topic(rec, "t", 1);
+    assert_int_equal(loads, 0);
+    assert_int_equal(tg_record_headers(rec), 3);
+    assert_int_equal(tg_record_headers(rec), 3);
+    assert_int_equal(loads, 1);
+    assert_null(rec->unread);
+    rec->nheaders = rec->capheaders = 0;
+    unread("abc");
+    assert_int_equal(tg_header_find(rec, "c", 1, 0), 2);
+    unread("ab");
+    assert_int_equal(tg_header_add(rec, "x", 1), 2);
+    assert_memory_equal(rec->headers[1].name, "b", 1);
+    unread("ab");
+    assert_int_equal(tg_header_remove(rec, 0), 0);
+    assert_int_equal(rec->nheaders, 1);
+    assert_memory_equal(rec->headers[0].name, "b", 1);
+    unread("");
+    assert_int_equal(tg_record_headers(rec), 0);
+    assert_int_equal(tg_header_remove(rec, 0), TG_ERR_ARG);
+    assert_int_equal(tg_record_headers(NULL), TG_ERR_ARG);
+}
+
+static void undo_keeps_unread_headers(void **state)
+{
+    (void)state;
+    unread("ab");
+    tg_batch_begin(batch);
+    tg_record_set_partition(rec, 4);
+    tg_header_add(rec, "x", 1);
+    tg_cell_put_text(&rec->headers[0].cell, "changed", 7);
+    assert_int_equal(rec->nheaders, 3);
+    tg_batch_undo(batch);
+    assert_int_equal(tg_record_headers(rec), 2);
+    assert_int_equal(rec->headers[0].cell.state, TG_CELL_NULL);
+    tg_batch_begin(batch);
+    assert_int_equal(tg_header_remove(rec, 0), 0);
+    tg_batch_undo(batch);
+    assert_int_equal(tg_record_headers(rec), 2);
+    assert_memory_equal(rec->headers[0].name, "a", 1);
+    tg_batch_commit(batch);
+}
+
+static void splits_read_their_own_headers(void **state)
+{
+    (void)state;
+    unread("ab");
+    tg_record *copy = tg_record_split(rec);
+    assert_int_equal(loads, 0);
+    assert_int_equal(tg_header_remove(rec, 0), 0);
+    assert_int_equal(tg_record_headers(copy), 2);
+    assert_ptr_equal(copy->headers[0].cell.record, copy);
+    assert_int_equal(tg_record_headers(rec), 1);
+    unread("a");
+    tg_record_headers(rec);
+    assert_int_equal(tg_record_headers(tg_record_split(rec)), 1);
+}
+
+static void headers_that_do_not_fit_reject_the_record(void **state)
+{
+    (void)state;
+    char *names = tg_alloc(100001);
+    tg_batch *small = tg_batch_new(0, 1 << 20);
+    tg_record *r = tg_batch_append(small);
+
+    memset(names, 'n', 100000);
+    names[100000] = 0;
+    tg_batch_on_headers(small, load_headers, &loads);
+    r->unread = names;
+    r->origin_topic = "orders";
+    r->origin_topiclen = 6;
+    r->origin_partition = 3;
+    r->origin_offset = 17;
+    assert_int_equal(tg_header_find(r, "n", 1, 0), -1);
+    assert_int_equal(tg_header_add(r, "n", 1), TG_ERR_DATA);
+    assert_int_equal(tg_header_remove(r, 0), TG_ERR_DATA);
+    assert_int_equal(tg_record_headers(r), TG_ERR_DATA);
+    assert_has(tg_ffi_error(), "orders-3 at offset 17");
+    assert_int_equal(r->verdict, TG_REJECT);
+    assert_has(r->reason, "the headers do not fit");
+    tg_batch_free(small);
+    tg_free(names);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -305,6 +424,10 @@ int main(void)
         T(fields_are_checked),
         T(headers_keep_order_and_trees),
         T(splits_keep_order),
+        T(headers_are_read_when_somebody_looks),
+        T(undo_keeps_unread_headers),
+        T(splits_read_their_own_headers),
+        T(headers_that_do_not_fit_reject_the_record),
         T(undo_takes_splits_back),
         T(whole_values),
         T(received_bytes_stay_for_dead_letters),
