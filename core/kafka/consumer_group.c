@@ -16,7 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OFFSETS_TIMEOUT_MS = 5000, ASSIGN_TIMEOUT_MS = 10000 };
+enum {
+    OFFSETS_TIMEOUT_MS = 5000,
+    LEADERS_TIMEOUT_MS = 2000,
+    ASSIGN_TIMEOUT_MS = 10000
+};
 
 /* --- the table of partitions ---------------------------------------------- */
 
@@ -169,6 +173,33 @@ static void fill_offsets(tg_consumer *consumer,
             list->elems[i].offset = start;
 }
 
+/* Asks for the leaders of all topics of a list in one request: an assignment
+ * without them waits half a second for its first fetch. A failure only costs
+ * that wait. */
+static void learn_leaders(tg_consumer *consumer,
+                          const rd_kafka_topic_partition_list_t *list)
+{
+    const struct rd_kafka_metadata *md = NULL;
+    rd_kafka_topic_t **topics = tg_alloc((size_t)list->cnt * sizeof *topics);
+    const char *last = "";
+    int n = 0;
+
+    for (int i = 0; i < list->cnt; i++) {
+        if (!strcmp(list->elems[i].topic, last))
+            continue;
+        last = list->elems[i].topic;
+        topics[n] = rd_kafka_topic_new(consumer->rk.rk, last, NULL);
+        if (topics[n])
+            n++;
+    }
+    rd_kafka_metadata(consumer->rk.rk, 0, NULL, &md, LEADERS_TIMEOUT_MS);
+    if (md)
+        rd_kafka_metadata_destroy(md);
+    while (n > 0)
+        rd_kafka_topic_destroy(topics[--n]);
+    tg_free(topics);
+}
+
 static void assign_parts(tg_consumer *consumer,
                          rd_kafka_topic_partition_list_t *list)
 {
@@ -177,11 +208,13 @@ static void assign_parts(tg_consumer *consumer,
 
     /* Starting positions; where this fails librdkafka asks by itself. */
     if (list->cnt && !consumer->closing) {
-        if (rd_kafka_committed(consumer->rk.rk, list, OFFSETS_TIMEOUT_MS))
+        if (rd_kafka_committed(consumer->rk.rk, list, OFFSETS_TIMEOUT_MS)) {
             for (int i = 0; i < list->cnt; i++)
                 list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
-        else
+        } else {
             fill_offsets(consumer, list);
+            learn_leaders(consumer, list);
+        }
     }
     if (cooperative(consumer)) {
         remember_error(consumer,
@@ -269,6 +302,8 @@ void tg__consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
                      : rd_kafka_topic_partition_list_new(0);
     *consumer->pending_end = r;
     consumer->pending_end = &r->next;
+    /* Nothing arrives before it is carried out: end the wait. */
+    rd_kafka_queue_yield(consumer->queue);
 }
 
 void tg__consumer_settle(tg_consumer *consumer)
