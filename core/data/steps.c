@@ -26,6 +26,10 @@ typedef struct step {
     int forms; /* TG_MASK_* of the replacement, with its values */
     int64_t i;
     double d;
+    tg_shape *longer;   /* shape with the name at its end, or NULL */
+    bool utf8;          /* the text may stand in a value as it is */
+    const char *copy;   /* of the text, in the arena of the batch... */
+    uint32_t copied_in; /* ...with this serial */
 } step;
 
 struct tg_steps {
@@ -82,6 +86,7 @@ static void set_text(step *st, const char *p, uint32_t len)
         return;
     st->text = tg_strndup(p, len);
     st->len = len;
+    st->utf8 = tg_text_check(p, len) < 0;
 }
 
 void tg_steps_plan(tg_steps *s, tg_plan *plan)
@@ -263,13 +268,69 @@ static int32_t find(step *st, const tg_node *node)
     if (shape != st->shape) {
         st->slot = tg_slot_find(node, st->name);
         st->shape = shape;
+        st->longer = NULL;
     }
     return st->slot;
 }
 
+/* --- constants ------------------------------------------------------------ */
+
+/* The text as a value; one copy of it serves a whole batch. false: the arena
+ * is full. */
+static bool constant(step *st, tg_batch *batch, tg_value *v)
+{
+    if (!st->copy || st->copied_in != batch->serial) {
+        st->copy = tg_arena_dup(batch->arena, st->text, st->len);
+        st->copied_in = batch->serial;
+    }
+    *v = (tg_value){
+        .tag = TG_STR, .flags = TG_F_NEW, .len = st->len, .u.p = st->copy};
+    return st->copy != NULL;
+}
+
+/* Behind the fields of an object of an interned shape. */
+static int append(step *st, tg_batch *batch, tg_node *node, const tg_value *v)
+{
+    tg_shape *to = st->longer;
+
+    if (!to)
+        to = tg_shape_add(batch, node->shape, st->name, NULL);
+    if (!to)
+        return tg__fail_full(batch);
+    if (to->id)
+        st->longer = to;
+    if (tg_node_touch(node) || tg_node_reserve(node, node->n + 1))
+        return TG_ERR_LIMIT;
+    node->slots[node->n++] = *v;
+    node->shape = to;
+    return 0;
+}
+
+/* What tg_put_text does with the step's text, shorter where there is no schema
+ * to follow. slot: of the last find(). */
+static int put_constant(step *st, tg_node *node, int32_t slot)
+{
+    tg_batch *batch = tg__node_batch(node);
+    tg_value *old = slot < 0 ? NULL : &node->slots[slot];
+    tg_value v;
+
+    if (!st->utf8 || node->kind != TG_MAP || node->cell->schema ||
+        node->shape->id == 0 || (old && old->tag != TG_STR) ||
+        !constant(st, batch, &v))
+        return tg_put_text(node, slot, st->name, st->text, st->len);
+    if (!old)
+        return append(st, batch, node, &v);
+    if (old->len == v.len && memcmp(old->u.p, v.u.p, v.len) == 0)
+        return 0;
+    if (tg_node_touch(node))
+        return TG_ERR_LIMIT;
+    *old = v;
+    return 0;
+}
+
 /* --- inserting ------------------------------------------------------------ */
 
-static int put_inserted(const step *st, const tg_record *rec, tg_node *node,
+static int put_inserted(step *st, const tg_record *rec, tg_node *node,
                         int32_t slot)
 {
     switch (st->what) {
@@ -286,7 +347,8 @@ static int put_inserted(const step *st, const tg_record *rec, tg_node *node,
                    ? 0
                    : tg_put_int64(node, slot, st->name, rec->timestamp);
     default:
-        return tg_put_text(node, slot, st->name, st->text, st->len);
+        return st->text ? put_constant(st, node, slot)
+                        : tg_put_text(node, slot, st->name, NULL, st->len);
     }
 }
 
@@ -355,7 +417,7 @@ static int put_number(const step *st, tg_node *node, int32_t slot, int tag,
     return tg_put_number(node, slot, st->name, st->d);
 }
 
-static bool replace(const step *st, tg_record *rec, tg_node *node, int32_t slot,
+static bool replace(step *st, tg_record *rec, tg_node *node, int32_t slot,
                     const tg_schema *schema)
 {
     int tag = node->slots[slot].tag, kind = logical(schema);
@@ -367,7 +429,7 @@ static bool replace(const step *st, tg_record *rec, tg_node *node, int32_t slot,
         (tag >= TG_BYTES && kind != DECIMAL))
         return cannot_mask(rec, tag, schema, true);
     if (tag == TG_STR || tag == TG_ESC)
-        return check(rec, tg_put_text(node, slot, st->name, st->text, st->len));
+        return check(rec, put_constant(st, node, slot));
     if (!(st->forms & form)) {
         tg_record_reject(
             rec, "Unable to convert %s (class java.lang.String) to a number",
@@ -375,6 +437,17 @@ static bool replace(const step *st, tg_record *rec, tg_node *node, int32_t slot,
         return false;
     }
     return check(rec, put_number(st, node, slot, tag, schema));
+}
+
+/* A string becomes the empty one, where there is no schema to ask. */
+static int blank(tg_node *node, int32_t slot)
+{
+    if (node->slots[slot].len == 0)
+        return 0;
+    if (tg_node_touch(node))
+        return TG_ERR_LIMIT;
+    node->slots[slot] = (tg_value){.tag = TG_STR, .flags = TG_F_NEW, .u.p = ""};
+    return 0;
 }
 
 static bool mask(step *st, tg_record *rec, tg_node *node)
@@ -391,6 +464,8 @@ static bool mask(step *st, tg_record *rec, tg_node *node)
                                      : NULL;
     if (st->text)
         return replace(st, rec, node, slot, schema);
+    if (tag == TG_STR && node->kind == TG_MAP && !node->cell->schema)
+        return check(rec, blank(node, slot));
     if (logical(schema) == DECIMAL && tag > TG_NULL)
         return check(rec, tg_put_int64(node, slot, st->name, 0));
     if (tag == TG_BYTES || tag == TG_STRUCT)
