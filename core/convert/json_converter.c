@@ -252,6 +252,30 @@ static int json_decode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
     return read_envelope(impl, &in, cell);
 }
 
+/* Straight into the arena, when the chunk has room; what was too much is given
+ * back. */
+static bool encode_small(tg_cell *cell, tg_arena *arena)
+{
+    bool copies;
+    size_t room = TG_JSON_SMALL_MORE;
+    if (cell->raw && cell->rawlen > 0)
+        room = ((size_t)cell->rawlen + room) & ~(size_t)7;
+    if (room > TG_JSON_SMALL_MAX || room + 8 > (size_t)(arena->end - arena->at))
+        return false;
+    char *p = tg_arena_alloc(arena, room);
+    if (!p)
+        return false;
+    char *end = tg__json_put_small(p, room, &cell->value, &copies);
+    size_t len = end ? (size_t)(end - p) : 0;
+    if (arena->at == p + room)
+        arena->at = p + ((len + 7) & ~(size_t)7);
+    if (!end)
+        return false;
+    cell->out = p;
+    cell->outlen = (int32_t)len;
+    return true;
+}
+
 static int json_encode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
                        tg_err *err)
 {
@@ -264,6 +288,9 @@ static int json_encode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
     style.copy = !tg__json_is(cell->conv) ||
                  tg__json_numeric(cell->conv) == style.numeric;
     const tg_schema *schema = NULL;
+    if (!impl->schemas && style.copy && !cell->schema &&
+        encode_small(cell, batch->arena))
+        return 0;
     if (cell->schema || v->tag == TG_STRUCT) {
         schema = tg_json_schema_now(v, cell->schema, err);
         if (!schema)

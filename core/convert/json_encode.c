@@ -10,6 +10,7 @@
 #include "convert/decimal.h"
 #include "convert/json_scan.h"
 #include "convert/json_write.h"
+#include "data/node.h"
 #include <math.h>
 
 typedef struct json_out {
@@ -231,10 +232,13 @@ static int write_null(json_out *o, const tg_schema *schema)
     return 0;
 }
 
+/* Room of a scalar beside its text; names are written by words. */
+enum { MEMBER_ROOM = TG_NUMBER_MAX + 8, SMALL_DEPTH = 16 };
+
 /* Room for a name and a scalar without growing in between. */
 static inline size_t member_room(const tg_name *name, const tg_value *v)
 {
-    return (size_t)name->jsonlen + v->len + 40;
+    return (size_t)name->jsonlen + v->len + MEMBER_ROOM;
 }
 
 /* Writes the kinds that most fields have and returns the end; NULL for the
@@ -257,6 +261,8 @@ static inline char *put_simple(char *at, const tg_value *v)
         return at + v->len;
     case TG_INT64:
         return at + tg_int64_text(at, v->u.i);
+    case TG_FLOAT64:
+        return isfinite(v->u.d) ? at + tg_double_text(at, v->u.d) : NULL;
     case TG_BOOL:
         memcpy(at, v->u.i ? "true " : "false", 5);
         return at + (v->u.i ? 4 : 5);
@@ -405,6 +411,68 @@ static int write_value(json_out *o, const tg_value *v, const tg_schema *schema)
     default:
         return write_node(o, v->u.node, schema);
     }
+}
+
+/* --- small objects in one go ---------------------------------------------- */
+
+typedef struct small_out {
+    char *limit;
+    uint32_t depth;
+    bool copies;
+} small_out;
+
+static char *put_object(small_out *o, char *at, const tg_node *node);
+
+static char *put_below(small_out *o, char *at, const tg_node *node)
+{
+    if (node->dirty || !node->src) {
+        bool fits = node->kind == TG_MAP && o->depth < SMALL_DEPTH;
+        return fits ? put_object(o, at, node) : NULL;
+    }
+    if ((size_t)(o->limit - at) < (size_t)node->srclen + MEMBER_ROOM)
+        return NULL;
+    o->copies = true;
+    memcpy(at, node->src, node->srclen);
+    return at + node->srclen;
+}
+
+static char *put_object(small_out *o, char *at, const tg_node *node)
+{
+    bool first = true;
+    if ((size_t)(o->limit - at) < MEMBER_ROOM)
+        return NULL;
+    o->depth++;
+    *at++ = '{';
+    for (uint32_t i = 0; i < node->n; i++) {
+        const tg_value *v = &node->slots[i];
+        const tg_name *name = node->shape->names[i];
+        if (v->tag == TG_ABSENT)
+            continue;
+        if ((size_t)(o->limit - at) < member_room(name, v))
+            return NULL;
+        at = put_name(at, name, first);
+        first = false;
+        at = v->tag == TG_MAP || v->tag == TG_ARRAY
+                 ? put_below(o, at, v->u.node)
+                 : put_simple(at, v);
+        if (!at)
+            return NULL;
+    }
+    o->depth--;
+    if (at == o->limit)
+        return NULL;
+    *at++ = '}';
+    return at;
+}
+
+char *tg__json_put_small(char *at, size_t room, const tg_value *v, bool *copies)
+{
+    small_out o = {.limit = at + room};
+    if (v->tag != TG_MAP)
+        return NULL;
+    char *end = put_below(&o, at, v->u.node);
+    *copies = o.copies;
+    return end;
 }
 
 int tg__json_write(tg_buf *out, const tg_value *v, const tg_schema *schema,

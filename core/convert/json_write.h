@@ -18,6 +18,16 @@ extern const tg_json_style tg_json_plain_style;
 int tg__json_write(tg_buf *out, const tg_value *v, const tg_schema *schema,
                    const tg_json_style *style, tg_err *err);
 
+/* The short way for an object without a schema, made of the usual scalars and
+ * of objects: writes it (as style.copy allows) and returns the end; NULL when
+ * that takes more than room bytes or tg__json_write has to do it, which also
+ * reports what cannot be written. copies: the text contains some as it was
+ * received, with its white space. */
+char *tg__json_put_small(char *at, size_t room, const tg_value *v,
+                         bool *copies);
+/* Room for most of them that came from text of so many bytes. */
+enum { TG_JSON_SMALL_MORE = 512, TG_JSON_SMALL_MAX = 16384 };
+
 /* --- schemas as JSON (json_schema.c) -------------------------------------- */
 
 /* Schema object as JsonConverter writes it; cached, immortal. */

@@ -170,9 +170,32 @@ static void add_one_line(tg_buf *out, const char *p, size_t len)
     out->len = (size_t)(to - out->p);
 }
 
+/* Straight into the buffer. Only text that is copied as received can contain
+ * line breaks: then the long way takes them out. */
+static bool add_small(tg_line_writer *w, const tg_cell *cell)
+{
+    bool copies;
+    size_t room = TG_JSON_SMALL_MORE;
+    if (cell->raw && cell->rawlen > 0)
+        room += (size_t)cell->rawlen;
+    if (room > TG_JSON_SMALL_MAX)
+        return false;
+    char *p = tg__buf_room(&w->buf, room);
+    char *end = tg__json_put_small(p, room, &cell->value, &copies);
+    if (!end)
+        return false;
+    size_t len = (size_t)(end - p);
+    if (copies && (memchr(p, '\n', len) || memchr(p, '\r', len)))
+        return false;
+    w->buf.len += len;
+    return true;
+}
+
 static int add_json(tg_line_writer *w, tg_cell *cell, tg_err *err)
 {
     tg_json_style style = tg_json_plain_style;
+    if (!cell->schema && add_small(w, cell))
+        return 0;
     style.numeric = tg__json_is(cell->conv) && tg__json_numeric(cell->conv);
     tg_buf *text = tg__converter_scratch();
     int rc = tg__json_write(text, &cell->value, cell->schema, &style, err);
