@@ -74,6 +74,51 @@ static void test_values(void **state)
     tg_writer_close(w);
 }
 
+static tg_record *edit(tg_record *rec, const char *text, uint32_t len)
+{
+    assert_int_equal(tg_cell_open(&rec->value), 0);
+    assert_int_equal(tg_put_text(rec->value.value.u.node, 1, NULL, text, len),
+                     0);
+    return rec;
+}
+
+/* Untouched parts of a changed object are copied, but not their line breaks. */
+static void test_changed_is_one_line(void **state)
+{
+    (void)state;
+    tg_line_writer *w = start();
+    edit(add("json", "{\"a\":{\n \"b\" : \" \\n\"\r\n},\"c\":1}"), "x", 1);
+    edit(add("json", "{\"a\":{ \"b\":1},\"c\":1}"), "y", 1);
+    assert_int_equal(tg_writer_put(w, batch), 2);
+    assert_int_equal(tg_writer_flush(w, 0), 0);
+    expect_file("{\"a\":{\"b\":\" \\n\"},\"c\":\"x\"}\n"
+                "{\"a\":{ \"b\":1},\"c\":\"y\"}\n");
+    tg_writer_close(w);
+}
+
+/* Changed objects of every length around what the short way has room for. */
+static void test_changed_lengths(void **state)
+{
+    (void)state;
+    static char text[700], wanted[800];
+    memset(text, 'x', sizeof text);
+    for (uint32_t len = 400; len < sizeof text; len++) {
+        tg_line_writer *w = start();
+        edit(add("json", "{\"a\":1,\"b\":2}"), text, len);
+        assert_int_equal(tg_writer_put(w, batch), 1);
+        assert_int_equal(tg_writer_flush(w, 0), 0);
+        snprintf(wanted, sizeof wanted, "{\"a\":1,\"b\":\"%.*s\"}\n", (int)len,
+                 text);
+        expect_file(wanted);
+        tg_cell *cell = &batch->items[0]->value;
+        assert_int_equal(tg_cell_encode(cell, tg_converter_named("json"), NULL),
+                         0);
+        assert_int_equal(cell->outlen, (int)strlen(wanted) - 1);
+        assert_memory_equal(cell->out, wanted, (size_t)cell->outlen);
+        tg_writer_close(w);
+    }
+}
+
 static void test_range(void **state)
 {
     (void)state;
@@ -223,6 +268,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_changed_is_one_line),
+        cmocka_unit_test(test_changed_lengths),
         cmocka_unit_test(test_range),
         cmocka_unit_test(test_appends),
         cmocka_unit_test(test_unfinished_line),
