@@ -122,7 +122,7 @@ static int read_array(reader *in, const char **bytes, size_t *len)
     if (rc)
         return rc;
     in->described = true;
-    uint32_t n;
+    uint32_t n = 0;
     rc = read_u32(in, "the length of a byte array", &n);
     if (rc)
         return rc;
