@@ -545,16 +545,6 @@ int tg_producer_outstanding(tg_producer *producer)
     return n;
 }
 
-void tg_producer_prefetch(tg_producer *producer, const char *name)
-{
-    tg_err err;
-
-    /* A topic handle makes librdkafka ask for its metadata at once. */
-    tg_err_clear(&err);
-    if (!topic_get(producer, name, (uint32_t)strlen(name), &err))
-        tg_warn("kafka", "%s", err.text);
-}
-
 bool tg_producer_error(tg_producer *producer, tg_err *err)
 {
     return tg__rk_take(&producer->rk, err);

@@ -45,8 +45,6 @@ int tg_producer_poll(tg_producer *producer, int timeout_ms);
 int tg_producer_flush(tg_producer *producer, int timeout_ms, tg_err *err);
 /* Messages in the queue and in flight. */
 int tg_producer_outstanding(tg_producer *producer);
-/* Asks for a topic's metadata ahead of the first record. */
-void tg_producer_prefetch(tg_producer *producer, const char *topic);
 /* A client-level error since the last call (all brokers down, fatal ...): true
  * and err filled. */
 bool tg_producer_error(tg_producer *producer, tg_err *err);
