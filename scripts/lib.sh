@@ -17,7 +17,7 @@ die()
 # Debian packages needed to build tidegate, and to run what was built.
 BUILD_PACKAGES=(gcc g++ libc6-dev cmake ninja-build pkg-config
     libluajit-5.1-dev librdkafka-dev libmicrohttpd-dev libjansson-dev
-    libuv1-dev)
+    libuv1-dev libpcre2-dev libcurl4-openssl-dev)
 
 # Runs a command as root: directly, or through sudo.
 as_root()

@@ -11,15 +11,18 @@ declare -A sees=(
     [ffi]=""
     [base]="ffi"
     [data]="ffi base"
-    [convert]="ffi base data"
-    [host]="ffi base data convert"
+    [text]="ffi base"
+    [registry]="ffi base"
+    [convert]="ffi base text data registry"
+    [transform]="ffi base text data convert"
+    [host]="ffi base text data convert transform"
     [kafka]="ffi base data convert"
-    [script]="ffi base data convert host"
-    [task]="ffi base data convert host kafka script"
+    [script]="ffi base text data convert transform host"
+    [task]="ffi base text data convert transform host kafka script"
     [store]="ffi base"
     [worker]="ffi base data convert kafka store task/protocol.h"
     [rest]="ffi base store worker"
-    [cli]="ffi base data convert host kafka script task store worker rest"
+    [cli]="ffi base text data convert transform host kafka script task store worker rest"
 )
 # foreign header: the only folder that may include it.
 declare -A home=(
@@ -27,11 +30,12 @@ declare -A home=(
     [rdkafka.h]=kafka [rdkafka_mock.h]=kafka
     [lua.h]=script [lauxlib.h]=script [lualib.h]=script [luajit.h]=script
     [lua.hpp]=script [luajit-2.1/lua.h]=script
-    [microhttpd.h]=rest [uv.h]=worker [curl/curl.h]=convert
+    [microhttpd.h]=rest [uv.h]=worker [curl/curl.h]=registry
+    [pcre2.h]=text
 )
 # jansson is for configurations and messages; records never pass through it, so
 # the record model cannot see it (converters read their configuration with it).
-json="base convert host kafka script task store worker rest cli"
+json="base registry convert host kafka script task store worker rest cli"
 
 bad=0
 offence()

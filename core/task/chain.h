@@ -26,6 +26,13 @@ void tg_chain_free(tg_chain *chain);
  * on (the VM is dead, a transform fails as a whole). */
 int tg_chain_run(tg_chain *chain, tg_batch *batch, tg_err *err);
 
+/* Called inside tg_chain_run after the values were decoded (stage -1, alias
+ * NULL) and after each transform; the records must not be changed. NULL ends
+ * it. */
+typedef void (*tg_chain_watch_fn)(void *ctx, int stage, const char *alias,
+                                  tg_batch *batch);
+void tg_chain_watch(tg_chain *chain, tg_chain_watch_fn fn, void *ctx);
+
 /* Where a rejected record of the last batch failed; texts are the chain's. */
 tg_error_stage tg_chain_stage(const tg_chain *chain, const tg_record *rec);
 
