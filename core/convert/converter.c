@@ -99,6 +99,9 @@ tg_converter *tg_converter_new(const char *class_name, const json_t *config,
     json_t *none = config ? NULL : json_object();
     tg_converter *conv = tg_calloc(sizeof *conv);
     conv->ops = ops;
+    conv->role = strcmp(role, "key") == 0      ? "key"
+                 : strcmp(role, "header") == 0 ? "header"
+                                               : "value";
     if (ops->configure(conv, config ? config : none, err)) {
         tg_converter_free(conv);
         conv = NULL;

@@ -31,6 +31,7 @@ struct tg_converter {
     const tg_converter_ops *ops;
     uint32_t identity; /* equal for equal class and settings */
     bool strict;       /* decode on receipt even if no script looks */
+    const char *role;  /* "key", "value" or "header"; set before configure */
     /* Of null bytes: what Kafka Connect's toConnectData(null) gives. */
     const tg_schema *null_schema;
     void *impl;
