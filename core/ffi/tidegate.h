@@ -68,6 +68,22 @@ enum {
                     need an escape scan when they are encoded as JSON */
 };
 
+/*
+ * tg_value.aux: the logical type of a value that no schema describes (Java's
+ * BigDecimal and Date in trees without a schema). Where there is a schema it
+ * decides, and aux may be set as well. A DECIMAL is TG_NUM, the text as
+ * BigDecimal prints it (10.00, 1E+3); DATE is TG_INT32 (days), TIME is TG_INT32
+ * (ms of the day), TIMESTAMP is TG_INT64 (ms since 1970-01-01 UTC). Under a
+ * schema a decimal may be TG_BYTES (unscaled) or a number.
+ */
+enum {
+    TG_LOGICAL_NONE = 0,
+    TG_LOGICAL_DECIMAL = 1,
+    TG_LOGICAL_DATE = 2,
+    TG_LOGICAL_TIME = 3,
+    TG_LOGICAL_TIMESTAMP = 4
+};
+
 /* What a script wants to happen with a record. */
 enum {
     TG_KEEP = 0,
@@ -502,6 +518,35 @@ int64_t tg_clock_ns(void);
 int64_t tg_clock_ms(void);
 /* 1 when the task was asked to stop: long loops should return. */
 int32_t tg_task_stopping(void);
+
+/* --- schemas and decimals for scripts (convert/script_schema.c) ----------- */
+
+/* The schema that a text in the form of JsonConverter's envelope describes;
+ * equal texts give one pointer, which lives as long as the process. NULL with
+ * tg_ffi_error(). */
+const tg_schema *tg_schema_parse(const char *json, uint32_t len);
+/* That text of a schema; lives as long as the schema. */
+const char *tg_schema_json(const tg_schema *schema, uint32_t *len);
+/* Exact text of a Decimal as BigDecimal prints it: of a slot of a node whose
+ * schema says Decimal, or of a decoded cell. In the arena. NULL with *len 0
+ * when it is no Decimal, with *len 1 on error. */
+const char *tg_decimal_slot(tg_batch *batch, const tg_node *node, int32_t slot,
+                            uint32_t *len);
+const char *tg_decimal_cell(tg_cell *cell, uint32_t *len);
+
+/* --- stock transforms ----------------------------------------------------
+ * What the files in lua/tidegate/transforms call: things made once from a
+ * configuration, and one call a batch, which rejects the records that do not
+ * fit one by one. side: TG_KEY or TG_VALUE. A path belongs to one transform,
+ * whose other functions borrow it.
+ */
+typedef struct tg_field_path tg_field_path;
+
+/* Compiles the path to a field: a plain name, or with v2 in the syntax of
+ * KIP-821 (a.b, `a.b`.c). NULL with tg_ffi_error(). Free with
+ * tg_stock_path_free. */
+tg_field_path *tg_stock_path_new(const char *text, uint32_t len, int32_t v2);
+void tg_stock_path_free(tg_field_path *path);
 
 #pragma GCC visibility pop
 #endif
