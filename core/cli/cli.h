@@ -10,5 +10,6 @@ int tg_cmd_task(int argc, char **argv);
 int tg_cmd_broker(int argc, char **argv);
 int tg_cmd_consume(int argc, char **argv);
 int tg_cmd_produce(int argc, char **argv);
+int tg_cmd_try(int argc, char **argv);
 
 #endif

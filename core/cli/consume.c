@@ -6,6 +6,7 @@
  * Main thread; Ctrl-C sets a flag that the loop looks at.
  */
 #include "cli/cli.h"
+#include "cli/json_out.h"
 #include "cli/options.h"
 #include "base/config.h"
 #include "base/log.h"
@@ -369,90 +370,18 @@ static void put_text(consume *c, tg_record *rec)
     tg_buf_str(&c->out, c->line_end);
 }
 
-/* Length of the UTF-8 character at p, 0 when it is none. */
-static int utf8_length(const unsigned char *p, size_t n)
-{
-    int len = p[0] < 0x80   ? 1
-              : p[0] < 0xC2 ? 0
-              : p[0] < 0xE0 ? 2
-              : p[0] < 0xF0 ? 3
-              : p[0] < 0xF5 ? 4
-                            : 0;
-
-    if (!len || (size_t)len > n)
-        return 0;
-    for (int i = 1; i < len; i++)
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
-        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
-        return 0;
-    return len;
-}
-
-static bool utf8_valid(const char *p, size_t n)
-{
-    int len;
-
-    for (; n > 0; p += len, n -= (size_t)len)
-        if (!(len = utf8_length((const unsigned char *)p, n)))
-            return false;
-    return true;
-}
-
-static void put_json_text(tg_buf *out, const char *p, size_t n)
-{
-    size_t from = 0;
-
-    tg_buf_str(out, "\"");
-    for (size_t i = 0; i < n; i++) {
-        unsigned char ch = (unsigned char)p[i];
-
-        if (ch >= 0x20 && ch != '"' && ch != '\\')
-            continue;
-        tg_buf_add(out, p + from, i - from);
-        from = i + 1;
-        if (ch == '"' || ch == '\\')
-            tg_buf_printf(out, "\\%c", ch);
-        else
-            tg_buf_printf(out, "\\u%04x", ch);
-    }
-    tg_buf_add(out, p + from, n - from);
-    tg_buf_str(out, "\"");
-}
-
-static void put_base64(tg_buf *out, const char *p, size_t n)
-{
-    static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                              "abcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    tg_buf_str(out, "\"");
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t a = (unsigned char)p[i];
-        uint32_t b = i + 1 < n ? (unsigned char)p[i + 1] : 0;
-        uint32_t c = i + 2 < n ? (unsigned char)p[i + 2] : 0;
-        uint32_t bits = a << 16 | b << 8 | c;
-        char four[4] = {set[bits >> 18], set[bits >> 12 & 63],
-                        i + 1 < n ? set[bits >> 6 & 63] : '=',
-                        i + 2 < n ? set[bits & 63] : '='};
-
-        tg_buf_add(out, four, 4);
-    }
-    tg_buf_str(out, "\"");
-}
-
 static void put_json_cell(consume *c, const char *name, const tg_cell *cell)
 {
     size_t n = cell->raw ? (size_t)cell->rawlen : 0;
 
     if (!cell->raw) {
         tg_buf_printf(&c->out, ",\"%s\":null", name);
-    } else if (utf8_valid(cell->raw, n)) {
+    } else if (tg__out_utf8(cell->raw, n)) {
         tg_buf_printf(&c->out, ",\"%s\":", name);
-        put_json_text(&c->out, cell->raw, n);
+        tg__out_text(&c->out, cell->raw, n);
     } else {
         tg_buf_printf(&c->out, ",\"%s_base64\":", name);
-        put_base64(&c->out, cell->raw, n);
+        tg__out_base64(&c->out, cell->raw, n);
     }
 }
 
@@ -460,7 +389,7 @@ static void put_json(consume *c, tg_record *rec)
 {
     tg_record_headers(rec);
     tg_buf_str(&c->out, "{\"topic\":");
-    put_json_text(&c->out, rec->topic, rec->topiclen);
+    tg__out_text(&c->out, rec->topic, rec->topiclen);
     tg_buf_printf(&c->out, ",\"partition\":%d,\"offset\":%lld",
                   (int)rec->origin_partition, (long long)rec->origin_offset);
     if (rec->timestamp_type)
@@ -471,7 +400,7 @@ static void put_json(consume *c, tg_record *rec)
     tg_buf_str(&c->out, ",\"headers\":[");
     for (uint32_t i = 0; i < rec->nheaders; i++) {
         tg_buf_str(&c->out, i ? ",{\"name\":" : "{\"name\":");
-        put_json_text(&c->out, rec->headers[i].name, rec->headers[i].namelen);
+        tg__out_text(&c->out, rec->headers[i].name, rec->headers[i].namelen);
         put_json_cell(c, "value", &rec->headers[i].cell);
         tg_buf_str(&c->out, "}");
     }

@@ -19,6 +19,7 @@ static const struct command {
 } commands[] = {
     {"standalone", tg_cmd_standalone,
      "run a worker with the connectors of some files"},
+    {"try", tg_cmd_try, "show what converters and transforms make of records"},
     {"consume", tg_cmd_consume, "print the records of a topic"},
     {"produce", tg_cmd_produce, "send lines to a topic"},
     {"version", version, "print the version"},

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "task/task.h"
+#include "task/tools.h"
 #include "task/topics.h"
 #include <stdio.h>
 #include <strings.h>
@@ -376,19 +377,28 @@ static json_t *answer(plan *p, const tg_err *err)
     return out;
 }
 
-static int run(plan *p, tg_err *err)
+tg_vm *tg_task_vm(const json_t *worker, const json_t *config, tg_page *page,
+                  tg_err *err)
 {
     tg_vm_options options;
     json_t *path = NULL;
-    int rc = tg__vm_options(p->worker, p->config, &options, &path, err);
+    tg_vm *vm = NULL;
 
-    if (rc == 0) {
-        p->vm = tg_vm_new(&options, err);
-        rc = p->vm ? 0 : err->code;
+    if (tg__vm_options(worker, config, &options, &path, err) == 0) {
+        options.page = page;
+        vm = tg_vm_new(&options, err);
     }
     json_decref(path);
-    if (rc)
-        return rc;
+    return vm;
+}
+
+static int run(plan *p, tg_err *err)
+{
+    int rc;
+
+    p->vm = tg_task_vm(p->worker, p->config, NULL, err);
+    if (!p->vm)
+        return err->code;
     rc = find_connector(p, err);
     if (rc) {
         add(p->errors, p->config, "connector.class", err->text);
@@ -424,5 +434,18 @@ json_t *tg__plan(const json_t *msg)
     json_decref(p.tasks);
     json_decref(p.errors);
     json_decref(p.warnings);
+    return out;
+}
+
+json_t *tg_task_check(const json_t *worker, const json_t *config,
+                      const char *name)
+{
+    json_t *msg = json_pack("{s:O, s:O}", "worker", worker, "config", config);
+    json_t *out;
+
+    if (name)
+        json_object_set_new(msg, "name", json_string(name));
+    out = tg__plan(msg);
+    json_decref(msg);
     return out;
 }
