@@ -10,6 +10,16 @@
 #include "base/mem.h"
 #include "ffi/tidegate.h"
 
+/* record.stage of what is no transform (those count from 1). */
+enum {
+    TG_STAGE_UNSET = 0,
+    TG_STAGE_VALUE = 0xfff0,
+    TG_STAGE_KEY = 0xfff1,
+    TG_STAGE_HEADER = 0xfff2,
+    TG_STAGE_SEND = 0xfff3,
+    TG_STAGE_PUT = 0xfff4
+};
+
 /* max_records, limit: most records that tg_batch_append takes and most arena
  * bytes; 0: any number. Never NULL. */
 tg_batch *tg_batch_new(uint32_t max_records, size_t limit);
@@ -80,5 +90,9 @@ void tg_cell_set_text(tg_cell *cell, const char *p, uint32_t len);
  * been written in the stage before. */
 void tg_record_reject(tg_record *rec, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* A copy of rec as it is now, in the arena of its batch but in no list: what a
+ * script does to rec later does not show in it. NULL when the arena is full. */
+tg_record *tg_record_copy(const tg_record *rec);
 
 #endif

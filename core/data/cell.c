@@ -31,6 +31,14 @@ void tg_cell_set_text(tg_cell *cell, const char *p, uint32_t len)
     cell->dirty = 0;
 }
 
+/* Who failed to read it: not the transform that looks. */
+static uint16_t stage_of(const tg_cell *cell)
+{
+    if (cell == &cell->record->value)
+        return TG_STAGE_VALUE;
+    return cell == &cell->record->key ? TG_STAGE_KEY : TG_STAGE_HEADER;
+}
+
 int32_t tg_cell_open(tg_cell *cell)
 {
     if (!cell)
@@ -46,6 +54,7 @@ int32_t tg_cell_open(tg_cell *cell)
         return 0;
     cell->state = TG_CELL_BAD;
     tg_record_reject(cell->record, "%s", err->text);
+    cell->record->stage = stage_of(cell);
     return TG_ERR_DATA;
 }
 
@@ -65,7 +74,7 @@ static tg_place place(tg_cell *cell)
                       .schema = decoded ? cell->schema : NULL};
 }
 
-static int store(tg_cell *cell, tg_value *v, const tg_schema *schema)
+int tg_cell_store(tg_cell *cell, tg_value *v, const tg_schema *schema)
 {
     if (tg_cell_touch(cell) || tg__value_own(cell->record->batch, v))
         return TG_ERR_LIMIT;
@@ -102,7 +111,7 @@ static int finish(const tg_place *at, int rc, tg_value *v)
     const tg_schema *schema = at->schema;
     if (!schema && at->cell->state == TG_CELL_DECODED && at->cell->schema)
         schema = tg__schema_infer(v);
-    return store(at->cell, v, schema);
+    return tg_cell_store(at->cell, v, schema);
 }
 
 int32_t tg_cell_put_null(tg_cell *cell)
@@ -189,7 +198,7 @@ static int copy_container(tg_cell *cell, const tg_value *from)
         tg_value_equal(&cell->value, from))
         return 0;
     int rc = tg_value_copy(cell->record->batch, cell, NULL, from, &v);
-    return rc ? rc : store(cell, &v, schema);
+    return rc ? rc : tg_cell_store(cell, &v, schema);
 }
 
 int32_t tg_cell_put_copy(tg_cell *cell, const tg_value *v)
@@ -233,7 +242,7 @@ tg_node *tg_cell_put_node(tg_cell *cell, int32_t kind)
         return NULL;
     if (v.tag == TG_STRUCT)
         at.schema = v.u.node->shape->schema;
-    if (rc > 0 && store(cell, &v, at.schema))
+    if (rc > 0 && tg_cell_store(cell, &v, at.schema))
         return NULL;
     return v.u.node;
 }

@@ -19,6 +19,11 @@ int tg_node_touch(tg_node *node);
 int tg_cell_touch(tg_cell *cell);
 int tg_record_touch(tg_record *rec);
 
+/* A script's or transform's new value for a whole cell, with its schema (NULL:
+ * none): saves for undo and marks the cell. A scalar's text is copied, a tree
+ * must have the cell as its own. 0 or TG_ERR_LIMIT. */
+int tg_cell_store(tg_cell *cell, tg_value *v, const tg_schema *schema);
+
 /* Equality of values as Connect compares them (kind-insensitive between integer
  * widths; number texts by value). */
 bool tg_value_equal(const tg_value *a, const tg_value *b);

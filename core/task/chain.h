@@ -53,14 +53,4 @@ json_t *tg_chain_plugin_config(const json_t *config, const char *prefix,
  * pass every transform and may not be sent. */
 enum { TG_UNPROCESSED = 0x7f };
 
-/* record.stage of what is no transform (those count from 1). */
-enum {
-    TG_STAGE_UNSET = 0,
-    TG_STAGE_VALUE = 0xfff0,
-    TG_STAGE_KEY = 0xfff1,
-    TG_STAGE_HEADER = 0xfff2,
-    TG_STAGE_SEND = 0xfff3,
-    TG_STAGE_PUT = 0xfff4
-};
-
 #endif
