@@ -58,6 +58,10 @@ typedef struct tg_page {
     _Atomic int64_t interrupts; /* script calls stopped for being overdue */
     _Atomic int64_t ns_decode, ns_encode, ns_send, ns_poll, ns_put;
     _Atomic int64_t ns_stage[TG_PAGE_STAGES], records_stage[TG_PAGE_STAGES];
+    /* records_failed counts every failed attempt, record_errors every record
+     * that was given up, whatever became of it. */
+    _Atomic int64_t record_errors, errors_logged, last_error_ms;
+    _Atomic int64_t dlq_requests, dlq_failures; /* dead letters */
 } tg_page;
 
 _Static_assert(sizeof(tg_page) <= TG_PAGE_SIZE, "shared page too large");

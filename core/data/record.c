@@ -328,14 +328,11 @@ static int link_split(tg_record_full *origin, tg_record_full *r)
     return 0;
 }
 
-tg_record *tg_record_split(tg_record *rec)
+tg_record *tg_record_copy(const tg_record *rec)
 {
-    if (!rec) {
-        no_record();
-        return NULL;
-    }
     tg_batch *batch = rec->batch;
     tg_record_full *r = tg__record_new(batch);
+
     if (!r)
         return NULL;
     tg_record *to = &r->rec;
@@ -347,7 +344,19 @@ tg_record *tg_record_split(tg_record *rec)
     to->reasonlen = 0;
     if (copy_cell(batch, &to->key, &rec->key, to) ||
         copy_cell(batch, &to->value, &rec->value, to) ||
-        copy_headers(batch, to, rec) || link_split((tg_record_full *)rec, r))
+        copy_headers(batch, to, rec))
+        return NULL;
+    return to;
+}
+
+tg_record *tg_record_split(tg_record *rec)
+{
+    if (!rec) {
+        no_record();
+        return NULL;
+    }
+    tg_record *to = tg_record_copy(rec);
+    if (!to || link_split((tg_record_full *)rec, (tg_record_full *)to))
         return NULL;
     return to;
 }

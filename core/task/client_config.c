@@ -131,9 +131,10 @@ static json_t *start(const tg_client_scope *scope, const char *kind)
     return out;
 }
 
-json_t *tg_client_config_producer(const tg_client_scope *scope, tg_err *err)
+static json_t *producer(const tg_client_scope *scope, const char *kind,
+                        tg_err *err)
 {
-    json_t *out = start(scope, "producer");
+    json_t *out = start(scope, kind);
 
     json_object_set_new(out, "acks", json_string("all"));
     json_object_set_new(out, "max.in.flight.requests.per.connection",
@@ -150,6 +151,16 @@ json_t *tg_client_config_producer(const tg_client_scope *scope, tg_err *err)
     if (out && scope->embedded)
         json_object_set_new(out, "acks", json_string("all"));
     return out;
+}
+
+json_t *tg_client_config_producer(const tg_client_scope *scope, tg_err *err)
+{
+    return producer(scope, "producer", err);
+}
+
+json_t *tg_client_config_dlq_producer(const tg_client_scope *scope, tg_err *err)
+{
+    return producer(scope, "dlq-producer", err);
 }
 
 json_t *tg_client_config_consumer(const tg_client_scope *scope, tg_err *err)
@@ -189,9 +200,10 @@ static bool is_worker_only(const char *key)
     return false;
 }
 
-json_t *tg_client_config_admin(const tg_client_scope *scope, tg_err *err)
+static json_t *admin(const tg_client_scope *scope, const char *kind,
+                     tg_err *err)
 {
-    json_t *out = start(scope, "adminclient");
+    json_t *out = start(scope, kind);
     const char *key;
     json_t *value;
 
@@ -202,6 +214,16 @@ json_t *tg_client_config_admin(const tg_client_scope *scope, tg_err *err)
     }
     overlay(out, scope->worker, "admin.");
     return finish(out, scope, "admin.override.", err);
+}
+
+json_t *tg_client_config_admin(const tg_client_scope *scope, tg_err *err)
+{
+    return admin(scope, "adminclient", err);
+}
+
+json_t *tg_client_config_dlq_admin(const tg_client_scope *scope, tg_err *err)
+{
+    return admin(scope, "dlq-adminclient", err);
 }
 
 char *tg_client_config_group(const tg_client_scope *scope)

@@ -21,6 +21,10 @@ typedef struct tg_client_scope {
 json_t *tg_client_config_producer(const tg_client_scope *scope, tg_err *err);
 json_t *tg_client_config_consumer(const tg_client_scope *scope, tg_err *err);
 json_t *tg_client_config_admin(const tg_client_scope *scope, tg_err *err);
+/* The same for dead letters; only the client ids differ. */
+json_t *tg_client_config_dlq_producer(const tg_client_scope *scope,
+                                      tg_err *err);
+json_t *tg_client_config_dlq_admin(const tg_client_scope *scope, tg_err *err);
 
 /* "connect-<name>", or what consumer.override.group.id says. Caller frees with
  * tg_free. */

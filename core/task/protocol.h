@@ -35,6 +35,8 @@
  *   writes  {topic}                            embedded: source will produce to
  *           this topic: create it, answer topic.ok, and start releasing
  *   topics  {topics: [...]}                    active topics (KIP-558)
+ *   needs   {topic}                            embedded: create it and answer
+ *           topic.ok; for dead letters, nothing is released
  *
  * broker (child `tidegate broker`): topic {topic, partitions} -> topic.ok;
  *   it first sends up {bootstrap}.

@@ -197,13 +197,18 @@ static int64_t released(const topic *t, int partition)
     return least;
 }
 
-static bool writes_to(const tg_run_task *task, const char *name)
+static bool among(const json_t *names, const char *name)
 {
     size_t i;
     json_t *one;
-    json_array_foreach(task->writes, i, one) if (strcmp(json_string_value(one),
-                                                        name) == 0) return true;
+    json_array_foreach(names, i, one) if (strcmp(json_string_value(one),
+                                                 name) == 0) return true;
     return false;
+}
+
+static bool writes_to(const tg_run_task *task, const char *name)
+{
+    return among(task->writes, name);
 }
 
 static void send_released(tg_run_task *task, const topic *t, int partition)
@@ -226,14 +231,18 @@ static void release_to_all(tg_embedded_broker *b, const topic *t, int partition)
         }
 }
 
+static void send_ok(tg_run_task *task, const topic *t)
+{
+    json_t *msg = json_pack("{s:s, s:s}", "op", "topic.ok", "topic", t->name);
+    if (t->error)
+        json_object_set_new(msg, "error", json_string(t->error));
+    tg__child_send(task->child, msg);
+}
+
 static void answer_writer(tg_run_task *task, const topic *t)
 {
-    const char *error = t->error;
-    json_t *msg = json_pack("{s:s, s:s}", "op", "topic.ok", "topic", t->name);
-    if (error)
-        json_object_set_new(msg, "error", json_string(error));
-    tg__child_send(task->child, msg);
-    for (int p = 0; p < t->partitions && !error; p++)
+    send_ok(task, t);
+    for (int p = 0; p < t->partitions && !t->error; p++)
         if (released(t, p) != 0)
             send_released(task, t, p);
 }
@@ -248,6 +257,18 @@ void tg__embedded_writes(tg_run_task *task, const char *name)
     topic *t = need_topic(b, name);
     if (t->ready)
         answer_writer(task, t);
+}
+
+void tg__embedded_needs(tg_run_task *task, const char *name)
+{
+    tg_embedded_broker *b = task->connector->worker->embedded;
+    if (!b || !name || task->broker_life != b->life || !b->bootstrap)
+        return;
+    topic *t = need_topic(b, name);
+    if (t->ready)
+        send_ok(task, t);
+    else if (!among(task->needs, name))
+        json_array_append_new(task->needs, json_string(name));
 }
 
 void tg__embedded_sunk(tg_run_task *task, const json_t *offsets)
@@ -334,9 +355,12 @@ static void on_topic_ok(tg_embedded_broker *b, const json_t *msg)
     for (int i = 0; i < w->n_connectors; i++)
         for (int k = 0; k < w->connectors[i]->n_tasks; k++) {
             tg_run_task *task = w->connectors[i]->tasks[k];
-            if (task->child && task->broker_life == b->life &&
-                writes_to(task, name))
+            if (!task->child || task->broker_life != b->life)
+                continue;
+            if (writes_to(task, name))
                 answer_writer(task, t);
+            else if (among(task->needs, name))
+                send_ok(task, t);
         }
     deal_again(b, t);
     go_on(b);

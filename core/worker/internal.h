@@ -52,6 +52,7 @@ struct tg_run_task {
     int64_t timeout_ns;   /* longest script call; 0: none */
     unsigned broker_life; /* which life of the broker it was started for */
     json_t *writes;       /* embedded: topics it has announced in this life */
+    json_t *needs;        /* embedded: topics it waits for, of dead letters */
     int64_t seen_records, seen_bytes; /* progress: at the last line */
 };
 
@@ -183,6 +184,8 @@ bool tg__embedded_prepare(tg_embedded_broker *broker);
 /* Member "embedded" of the start message. New reference. */
 json_t *tg__embedded_task(tg_embedded_broker *broker, const tg_run_task *task);
 void tg__embedded_writes(tg_run_task *task, const char *topic);
+/* The task wants a topic to exist, without being one of its sources. */
+void tg__embedded_needs(tg_run_task *task, const char *topic);
 void tg__embedded_sunk(tg_run_task *task, const json_t *offsets);
 /* May the process of this task start now? If not, tasks that write to the same
  * topics are being stopped and it starts when they are gone. */

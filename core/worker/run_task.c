@@ -65,6 +65,7 @@ tg_run_task *tg__task_new(tg_connector *c, int id, json_t *config)
     task->config = json_incref(config);
     task->page_fd = -1;
     task->writes = json_array();
+    task->needs = json_array();
     task->timeout_ns =
         setting(c, "task.script.timeout.ms", TG_SCRIPT_TIMEOUT_MS) * 1000000;
     task->memory_max =
@@ -90,6 +91,7 @@ void tg__task_free(tg_run_task *task)
         close(task->page_fd);
     json_decref(task->config);
     json_decref(task->writes);
+    json_decref(task->needs);
     tg_free(task->trace);
     tg_free(task->version);
     tg_free(task);
@@ -281,6 +283,9 @@ static void on_message(void *ctx, json_t *msg)
     else if (strcmp(op, "writes") == 0)
         tg__embedded_writes(task,
                             json_string_value(json_object_get(msg, "topic")));
+    else if (strcmp(op, "needs") == 0)
+        tg__embedded_needs(task,
+                           json_string_value(json_object_get(msg, "topic")));
     else if (strcmp(op, "topics") == 0)
         on_topics(task, json_object_get(msg, "topics"));
     else
@@ -410,6 +415,7 @@ void tg__task_start(tg_run_task *task)
         return;
     }
     json_array_clear(task->writes); /* not before: may_start looks at them */
+    json_array_clear(task->needs);
     task->starts++;
     worker->task_startups++;
     task->started_ns = tg__now_ns();
