@@ -176,14 +176,14 @@ double beyond(const char *p, const char *end)
     return negative ? -d : d;
 }
 
-double parse_slow(const char *p, size_t len)
+template <typename T> T parse_slow(const char *p, size_t len)
 {
-    double d = 0;
+    T d = 0;
     auto r = std::from_chars(p, p + len, d);
     if (r.ec == std::errc::result_out_of_range)
-        return beyond(p, p + len);
+        return (T)beyond(p, p + len);
     if (r.ec != std::errc() || r.ptr != p + len)
-        return std::nan("");
+        return (T)std::nan("");
     return d;
 }
 
@@ -219,7 +219,7 @@ double tg_double_parse(const char *p, size_t len)
     size_t n = (size_t)(s - first);
     int exp = 0;
     if (n == 0)
-        return parse_slow(p, len);
+        return parse_slow<double>(p, len);
     if (s < end && *s == '.') {
         const char *fraction = ++s;
         while (s < end && (unsigned char)(*s - '0') < 10)
@@ -228,19 +228,24 @@ double tg_double_parse(const char *p, size_t len)
         n += (size_t)(s - fraction);
     }
     if (n > 19 || m > (1ull << 53))
-        return parse_slow(p, len);
+        return parse_slow<double>(p, len);
     if (s < end && (*s == 'e' || *s == 'E')) {
         bool plus = s + 1 < end && s[1] == '+';
         int e = 0;
         auto r = std::from_chars(s + 1 + plus, end, e);
         if (r.ec != std::errc() || e > 1000 || e < -1000)
-            return parse_slow(p, len);
+            return parse_slow<double>(p, len);
         exp += e;
         s = r.ptr;
     }
     if (s != end || exp < -22 || exp > 22)
-        return parse_slow(p, len);
+        return parse_slow<double>(p, len);
     double d = (double)m;
     d = exp < 0 ? d / POW10[-exp] : d * POW10[exp];
     return negative ? -d : d;
+}
+
+float tg_float_parse(const char *p, size_t len)
+{
+    return parse_slow<float>(p, len);
 }

@@ -26,6 +26,10 @@ int tg_float_text(char *out, float f);
  * infinity, too small a zero; what is no number gives NaN. */
 double tg_double_parse(const char *p, size_t len);
 
+/* The same to the nearest float: rounded once, where a cast of the double
+ * rounds twice. */
+float tg_float_parse(const char *p, size_t len);
+
 /* Decimal text of i; returns the length, at most 20. */
 int tg_int64_text(char *out, int64_t i);
 

@@ -6,12 +6,32 @@
 #include "convert/decimal.h"
 #include "base/number.h"
 
+#include <stdlib.h>
+
 enum { WORDS = TG_DECIMAL_BYTES / 4 + 2 };
 
 typedef struct big {
     uint32_t w[WORDS];
     size_t n;
 } big;
+
+int tg_decimal_scale(const tg_schema *schema, int32_t *scale, tg_err *err)
+{
+    const char *text = NULL;
+    char *end = NULL;
+    for (uint32_t i = 0; schema && i < schema->nparams; i++)
+        if (strcmp(schema->params[i].key, "scale") == 0)
+            text = schema->params[i].value;
+    long n = text ? strtol(text, &end, 10) : 0;
+    *scale = (int32_t)n;
+    if (!text || end == text || *end || n != *scale)
+        return tg_err_set(err, TG_ERR_DATA,
+                          "a Decimal schema has the parameter scale %s%s%s, an"
+                          " integer is needed",
+                          text ? "\"" : "", text ? text : "missing",
+                          text ? "\"" : "");
+    return 0;
+}
 
 static void big_muladd(big *b, uint32_t factor, uint32_t add)
 {
@@ -96,8 +116,7 @@ static size_t big_digits(big *b, char *end)
     return (size_t)(end - p);
 }
 
-/* BigDecimal.toString() over digits and scale. */
-static void notation(tg_buf *out, const char *d, size_t n, int64_t scale)
+void tg_decimal_notation(tg_buf *out, const char *d, size_t n, int64_t scale)
 {
     int64_t adjusted = (int64_t)n - 1 - scale;
     if (scale == 0) {
@@ -139,7 +158,7 @@ int tg_decimal_text(tg_buf *out, const void *unscaled, size_t n, int32_t scale,
     if (negative)
         tg_buf_str(out, "-");
     size_t digits = big_digits(&b, buf + sizeof buf);
-    notation(out, buf + sizeof buf - digits, digits, scale);
+    tg_decimal_notation(out, buf + sizeof buf - digits, digits, scale);
     return 0;
 }
 
@@ -151,6 +170,33 @@ static int64_t parse_exponent(const char *p, const char *end)
         if (e < 1000000000000)
             e = e * 10 + (*p - '0');
     return minus ? -e : e;
+}
+
+void tg_decimal_canonical(tg_buf *out, const char *p, size_t len)
+{
+    const char *end = p + len;
+    bool point = false;
+    int64_t scale = 0;
+    size_t n = 0;
+    bool negative = p < end && *p == '-';
+    char *digits = tg_alloc(len + 1);
+    for (p += negative; p < end && (*p | 32) != 'e'; p++) {
+        if (*p == '.') {
+            point = true;
+            continue;
+        }
+        scale += point;
+        if (n > 0 || *p != '0')
+            digits[n++] = *p;
+    }
+    if (p < end)
+        scale -= parse_exponent(p + 1, end);
+    if (n > 0 && negative)
+        tg_buf_add(out, "-", 1);
+    if (n == 0)
+        digits[n++] = '0';
+    tg_decimal_notation(out, digits, n, scale);
+    tg_free(digits);
 }
 
 int tg_decimal_parse(tg_buf *out, const char *p, size_t len, int64_t *scale,

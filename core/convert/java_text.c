@@ -6,8 +6,8 @@
 #include "base/number.h"
 #include "convert/base64.h"
 #include "convert/decimal.h"
+#include "convert/logical.h"
 #include "data/node.h"
-#include <stdlib.h>
 #include <time.h>
 
 typedef struct java_out {
@@ -18,14 +18,6 @@ typedef struct java_out {
 } java_out;
 
 static int write_value(java_out *o, const tg_value *v, const tg_schema *schema);
-
-static bool named(const tg_schema *schema, const char *last)
-{
-    static const char prefix[] = "org.apache.kafka.connect.data.";
-    return schema && schema->name &&
-           strncmp(schema->name, prefix, sizeof prefix - 1) == 0 &&
-           strcmp(schema->name + sizeof prefix - 1, last) == 0;
-}
 
 /* java.util.Date in UTC: Thu Jan 01 00:00:00 UTC 1970. */
 static void write_date(tg_buf *out, int64_t ms)
@@ -40,45 +32,75 @@ static void write_date(tg_buf *out, int64_t ms)
         tg_buf_printf(out, "%lld", (long long)ms);
 }
 
-static void write_integer(java_out *o, int64_t i, const tg_schema *schema)
-{
-    int64_t ms;
-    if (named(schema, "Date") && !__builtin_mul_overflow(i, 86400000, &ms))
-        write_date(o->buf, ms);
-    else if (named(schema, "Time") || named(schema, "Timestamp"))
-        write_date(o->buf, i);
-    else
-        o->buf->len +=
-            (size_t)tg_int64_text(tg_buf_room(o->buf, TG_NUMBER_MAX), i);
-}
+/* --- scalars -------------------------------------------------------------- */
 
 /* Number text: Java holds a Long, a Double, or a BigDecimal. */
-static void write_number(java_out *o, const tg_value *v,
+static void write_number(tg_buf *out, const tg_value *v,
                          const tg_schema *schema)
 {
     bool real = schema && schema->tag != TG_BYTES;
     for (uint32_t i = 0; i < v->len && !real && !schema; i++)
         real = v->u.p[i] == '.' || (v->u.p[i] | 32) == 'e';
+    if (tg_logical_of(v, schema) == TG_LOGICAL_DECIMAL) {
+        tg_decimal_canonical(out, v->u.p, v->len);
+        return;
+    }
     if (!real) {
-        tg_buf_add(o->buf, v->u.p, v->len);
+        tg_buf_add(out, v->u.p, v->len);
         return;
     }
     double d = tg_double_parse(v->u.p, v->len);
-    char *p = tg_buf_room(o->buf, TG_NUMBER_MAX);
-    o->buf->len += (size_t)(schema && schema->tag == TG_FLOAT32
-                                ? tg_float_text(p, (float)d)
-                                : tg_double_text(p, d));
+    char *p = tg_buf_room(out, TG_NUMBER_MAX);
+    out->len += (size_t)(schema && schema->tag == TG_FLOAT32
+                             ? tg_float_text(p, (float)d)
+                             : tg_double_text(p, d));
+}
+
+static int write_decimal(tg_buf *out, const tg_value *v,
+                         const tg_schema *schema, tg_err *err)
+{
+    int32_t scale = 0;
+    if (tg_logical_of(v, schema) != TG_LOGICAL_DECIMAL)
+        return tg_err_set(err, TG_ERR_DATA, "bytes are no number");
+    int rc = tg_decimal_scale(schema, &scale, err);
+    return rc ? rc : tg_decimal_text(out, v->u.p, v->len, scale, err);
+}
+
+int tg_java_scalar(tg_buf *out, const tg_value *v, const tg_schema *schema,
+                   tg_err *err)
+{
+    char *p = tg_buf_room(out, TG_NUMBER_MAX);
+    switch (v->tag) {
+    case TG_BOOL:
+        tg_buf_str(out, v->u.i ? "true" : "false");
+        return 0;
+    case TG_INT8:
+    case TG_INT16:
+    case TG_INT32:
+    case TG_INT64:
+        out->len += (size_t)tg_int64_text(p, v->u.i);
+        return 0;
+    case TG_FLOAT32:
+        out->len += (size_t)tg_float_text(p, (float)v->u.d);
+        return 0;
+    case TG_FLOAT64:
+        out->len += (size_t)tg_double_text(p, v->u.d);
+        return 0;
+    case TG_NUM:
+        write_number(out, v, schema);
+        return 0;
+    case TG_BYTES:
+        return write_decimal(out, v, schema, err);
+    default:
+        tg_buf_str(out, "null");
+        return 0;
+    }
 }
 
 static int write_bytes(java_out *o, const tg_value *v, const tg_schema *schema)
 {
-    if (named(schema, "Decimal")) {
-        int32_t scale = 0;
-        for (uint32_t i = 0; i < schema->nparams; i++)
-            if (strcmp(schema->params[i].key, "scale") == 0)
-                scale = (int32_t)strtol(schema->params[i].value, NULL, 10);
-        return tg_decimal_text(o->buf, v->u.p, v->len, scale, o->err);
-    }
+    if (tg_logical_of(v, schema) == TG_LOGICAL_DECIMAL)
+        return write_decimal(o->buf, v, schema, o->err);
     if (o->depth == 0) {
         tg_buf_add(o->buf, v->u.p, v->len);
         return 0;
@@ -88,6 +110,8 @@ static int write_bytes(java_out *o, const tg_value *v, const tg_schema *schema)
     o->buf->len += size;
     return 0;
 }
+
+/* --- containers ----------------------------------------------------------- */
 
 static int write_members(java_out *o, const tg_node *node,
                          const tg_schema *schema)
@@ -152,45 +176,23 @@ static int write_node(java_out *o, const tg_node *node, const tg_schema *schema)
 static int write_value(java_out *o, const tg_value *v, const tg_schema *schema)
 {
     uint32_t len;
-    const char *text;
-    char *p;
-    switch (v->tag) {
-    case TG_ABSENT:
-    case TG_NULL:
-        tg_buf_str(o->buf, "null");
-        return 0;
-    case TG_BOOL:
-        tg_buf_str(o->buf, v->u.i ? "true" : "false");
-        return 0;
-    case TG_INT8:
-    case TG_INT16:
-    case TG_INT32:
-    case TG_INT64:
-        write_integer(o, v->u.i, schema);
-        return 0;
-    case TG_FLOAT32:
-    case TG_FLOAT64:
-        p = tg_buf_room(o->buf, TG_NUMBER_MAX);
-        o->buf->len +=
-            (size_t)(v->tag == TG_FLOAT32 ? tg_float_text(p, (float)v->u.d)
-                                          : tg_double_text(p, v->u.d));
-        return 0;
-    case TG_NUM:
-        write_number(o, v, schema);
-        return 0;
-    case TG_STR:
-    case TG_ESC:
-        text = tg_value_text(o->batch, v, &len);
+    int64_t ms;
+    if (tg_tag_is_node(v->tag))
+        return write_node(o, v->u.node, schema);
+    if (v->tag == TG_STR || v->tag == TG_ESC) {
+        const char *text = tg_value_text(o->batch, v, &len);
         if (!text)
             return tg_err_set(o->err, TG_ERR_LIMIT,
                               "the batch reached its memory limit");
         tg_buf_add(o->buf, text, len);
         return 0;
-    case TG_BYTES:
-        return write_bytes(o, v, schema);
-    default:
-        return write_node(o, v->u.node, schema);
     }
+    if (tg_logical_instant(v, schema, &ms)) {
+        write_date(o->buf, ms);
+        return 0;
+    }
+    return v->tag == TG_BYTES ? write_bytes(o, v, schema)
+                              : tg_java_scalar(o->buf, v, schema, o->err);
 }
 
 int tg_java_text(tg_buf *out, tg_batch *batch, const tg_value *v,

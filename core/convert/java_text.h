@@ -13,4 +13,9 @@
 int tg_java_text(tg_buf *out, tg_batch *batch, const tg_value *v,
                  const tg_schema *schema, tg_err *err);
 
+/* Appends null, a boolean, a number or a decimal; bytes of no Decimal are
+ * refused. */
+int tg_java_scalar(tg_buf *out, const tg_value *v, const tg_schema *schema,
+                   tg_err *err);
+
 #endif

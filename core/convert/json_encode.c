@@ -132,33 +132,10 @@ static void write_base64(tg_buf *out, const char *p, size_t n)
     out->len += size + 2;
 }
 
-static const char *parameter(const tg_schema *schema, const char *key)
-{
-    for (uint32_t i = 0; i < schema->nparams; i++)
-        if (strcmp(schema->params[i].key, key) == 0)
-            return schema->params[i].value;
-    return NULL;
-}
-
 static bool is_decimal(const tg_schema *schema)
 {
     return schema && schema->tag == TG_BYTES && schema->name &&
            strcmp(schema->name, TG_DECIMAL_NAME) == 0;
-}
-
-static int decimal_scale(const tg_schema *schema, int32_t *scale, tg_err *err)
-{
-    const char *text = parameter(schema, "scale");
-    char *end = NULL;
-    long n = text ? strtol(text, &end, 10) : 0;
-    *scale = (int32_t)n;
-    if (!text || end == text || *end || n != *scale)
-        return tg_err_set(err, TG_ERR_DATA,
-                          "a Decimal schema has the parameter scale %s%s%s, an"
-                          " integer is needed",
-                          text ? "\"" : "", text ? text : "missing",
-                          text ? "\"" : "");
-    return 0;
 }
 
 /* A decimal that is a number in memory, as base64 of its unscaled bytes. */
@@ -168,7 +145,7 @@ static int write_unscaled(json_out *o, const char *text, size_t len,
     tg_buf bytes = {0};
     int64_t found = 0;
     int32_t scale;
-    int rc = decimal_scale(schema, &scale, o->err);
+    int rc = tg_decimal_scale(schema, &scale, o->err);
     if (!rc)
         rc = tg_decimal_parse(&bytes, text, len, &found, o->err);
     if (!rc && found != scale)
@@ -195,7 +172,7 @@ static int write_decimal(json_out *o, const tg_value *v,
         return 0;
     }
     if (v->tag == TG_BYTES) {
-        int rc = decimal_scale(schema, &scale, o->err);
+        int rc = tg_decimal_scale(schema, &scale, o->err);
         return rc ? rc : tg_decimal_text(o->buf, p, len, scale, o->err);
     }
     if (v->tag >= TG_INT8 && v->tag <= TG_INT64) {
