@@ -270,6 +270,8 @@ int tg__fit_text(const tg_place *at, const char *p, uint32_t len, tg_value *out)
 {
     int want = at->schema ? at->schema->tag : old_tag(at);
 
+    if (at->schema && is_decimal(at->schema))
+        return misfit(at, "a string (write tide.decimal(text))");
     if (want == TG_BYTES)
         return tg__fit_bytes(at, p, len, out);
     if (at->schema && want != TG_STR)

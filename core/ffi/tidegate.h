@@ -527,6 +527,8 @@ int32_t tg_task_stopping(void);
 const tg_schema *tg_schema_parse(const char *json, uint32_t len);
 /* That text of a schema; lives as long as the schema. */
 const char *tg_schema_json(const tg_schema *schema, uint32_t *len);
+/* Schema of a map, struct or array of a record; NULL if it has none. */
+const tg_schema *tg_schema_at(const tg_node *node);
 /* Exact text of a Decimal as BigDecimal prints it: of a slot of a node whose
  * schema says Decimal, or of a decoded cell. In the arena. NULL with *len 0
  * when it is no Decimal, with *len 1 on error. */

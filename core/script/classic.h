@@ -31,6 +31,7 @@ static inline void tg__push_view(lua_State *L, void *p, int kind)
 
 /* classic_read.c: a value, a cell (opened if needed) as Lua values. */
 void tg__push_value(lua_State *L, tg_vm *vm, const tg_value *v);
+void tg__push_slot(lua_State *L, tg_vm *vm, const tg_node *node, uint32_t i);
 void tg__push_cell(lua_State *L, tg_vm *vm, tg_cell *cell);
 /* Raises the sentence of tg_ffi_error(). */
 int tg__raise_ffi(lua_State *L);

@@ -92,7 +92,7 @@ static int64_t place(lua_State *L, int idx)
 static int32_t find_entry(lua_State *L, tg_vm *vm, const tg_node *node, int idx)
 {
     for (uint32_t i = 0; i + 1 < node->n; i += 2) {
-        tg__push_value(L, vm, &node->slots[i]);
+        tg__push_slot(L, vm, node, i);
         bool same = lua_equal(L, idx, -1);
         lua_pop(L, 1);
         if (same)
@@ -120,7 +120,7 @@ int tg__node_index(lua_State *L, tg_vm *vm, tg_node *node)
     }
     if (i < 0 || i >= node->n)
         return 0;
-    tg__push_value(L, vm, &node->slots[i]);
+    tg__push_slot(L, vm, node, i);
     return 1;
 }
 
@@ -245,7 +245,7 @@ static int ipairs_next(lua_State *L)
     if (node->kind != TG_ARRAY || !(d >= 0 && d < node->n) || d != floor(d))
         return 0;
     lua_pushnumber(L, d + 1);
-    tg__push_value(L, vm, &node->slots[(uint32_t)d]);
+    tg__push_slot(L, vm, node, (uint32_t)d);
     return 2;
 }
 
@@ -288,7 +288,7 @@ static int fields_next(lua_State *L)
         name = node->shape->names[i];
     }
     lua_pushlstring(L, name->text, name->len);
-    tg__push_value(L, vm, &node->slots[i]);
+    tg__push_slot(L, vm, node, i);
     return 2;
 }
 
@@ -301,14 +301,14 @@ static int entries_next(lua_State *L)
         return 0;
     uint32_t i = (uint32_t)slot;
     if (!lua_isnil(L, 2)) {
-        tg__push_value(L, vm, &node->slots[i]);
+        tg__push_slot(L, vm, node, i);
         if (lua_equal(L, 2, -1))
             set_walk(L, i += 2);
     }
     if (i + 1 >= node->n)
         return 0;
-    tg__push_value(L, vm, &node->slots[i]);
-    tg__push_value(L, vm, &node->slots[i + 1]);
+    tg__push_slot(L, vm, node, i);
+    tg__push_slot(L, vm, node, i + 1);
     return 2;
 }
 

@@ -111,6 +111,37 @@ void tg__push_value(lua_State *L, tg_vm *vm, const tg_value *v)
     }
 }
 
+/* A tide.decimal of the text that C found; false when there is none. */
+static bool push_decimal(lua_State *L, const tg_vm *vm, const char *text,
+                         uint32_t len)
+{
+    if (!text && len == 0)
+        return false;
+    if (!text)
+        tg__raise_ffi(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->sdk_refs.decimal);
+    lua_pushlstring(L, text, len);
+    lua_call(L, 1, 1);
+    return true;
+}
+
+static bool may_be_decimal(const tg_value *v)
+{
+    return v->tag == TG_BYTES || v->tag == TG_NUM;
+}
+
+void tg__push_slot(lua_State *L, tg_vm *vm, const tg_node *node, uint32_t i)
+{
+    const tg_value *v = &node->slots[i];
+    uint32_t len;
+    if (may_be_decimal(v) && node->cell->schema) {
+        const char *p = tg_decimal_slot(vm->batch, node, (int32_t)i, &len);
+        if (push_decimal(L, vm, p, len))
+            return;
+    }
+    tg__push_value(L, vm, v);
+}
+
 void tg__push_cell(lua_State *L, tg_vm *vm, tg_cell *cell)
 {
     if (cell->state == TG_CELL_NULL) {
@@ -119,6 +150,12 @@ void tg__push_cell(lua_State *L, tg_vm *vm, tg_cell *cell)
     }
     if (cell->state != TG_CELL_DECODED && tg_cell_open(cell) < 0)
         tg__raise_ffi(L);
+    uint32_t len;
+    if (cell->schema && may_be_decimal(&cell->value)) {
+        const char *p = tg_decimal_cell(cell, &len);
+        if (push_decimal(L, vm, p, len))
+            return;
+    }
     tg__push_value(L, vm, &cell->value);
 }
 

@@ -9,6 +9,7 @@
 #define TG_SCRIPT_INTERNAL_H
 #include "script/script.h"
 #include "base/mem.h"
+#include "data/shape.h"
 #include <lauxlib.h>
 #include <lua.h>
 #include <luajit.h>
@@ -43,24 +44,29 @@ typedef struct tg_watch {
     pthread_t thread;
 } tg_watch;
 
+/* Marks of tables, in the order of the markers of tg__sdk. */
+enum {
+    TG_MARK_ARRAY,
+    TG_MARK_MAP,
+    TG_MARK_ORDERED,
+    TG_MARK_BYTES,
+    TG_MARK_RAW,
+    TG_MARK_TYPED,   /* {schema pointer, data}: tide.schema */
+    TG_MARK_DECIMAL, /* {text}: tide.decimal */
+    TG_MARKS
+};
+
 /* What the SDK hands to C once, with host.adopt(t); view.lua describes it. */
 typedef struct tg__sdk {
     bool given;
     int null;       /* tide.null */
     int classify;   /* function: "null", "int64", "view" or nil */
     int int64_new;  /* function: int64 cdata of *int64 */
-    int markers[5]; /* metatables, order of TG_MARK_* */
+    int decimal;    /* function: tide.decimal of a text */
+    int markers[TG_MARKS]; /* metatables, order of TG_MARK_* */
     int64_t *int64; /* payload of t.int64 */
     void **pointer; /* payload of t.pointer */
 } tg__sdk;
-
-enum {
-    TG_MARK_ARRAY,
-    TG_MARK_MAP,
-    TG_MARK_ORDERED,
-    TG_MARK_BYTES,
-    TG_MARK_RAW
-};
 
 struct tg_vm {
     lua_State *L;
@@ -189,6 +195,25 @@ typedef struct tg_target {
     const tg_name *name;
 } tg_target;
 int32_t tg__put_lua(lua_State *L, const tg_target *to, int idx, int depth);
+
+/* Which mark the table at idx carries: TG_MARK_* or -1. */
+int tg__marker(lua_State *L, int idx);
+/* Keys of a map, sorted by bytes. Pushes a userdata that holds them; their
+ * texts live in the table at idx. NULL with the sentence when one is no
+ * string. */
+typedef struct tg__key {
+    const char *p;
+    size_t len;
+} tg__key;
+tg__key *tg__sorted_keys(lua_State *L, int idx, size_t *count);
+/* Gives an empty map these fields, null. */
+int32_t tg__lay_out(tg_node *node, tg_site *site, const tg__key *keys,
+                    size_t n);
+
+/* --- put_typed.c ---------------------------------------------------------- */
+/* Writes what a table marked TYPED or DECIMAL says. As tg__put_lua. */
+int32_t tg__put_typed(lua_State *L, const tg_target *to, int idx);
+int32_t tg__put_decimal(lua_State *L, const tg_target *to, int idx);
 
 /* --- sdk.c --------------------------------------------------------------- */
 /* host.adopt(t). */

@@ -49,15 +49,6 @@ static const char *place(const tg_target *to)
 
 /* --- scalars ------------------------------------------------------------- */
 
-static const tg_value *old_value(const tg_target *to)
-{
-    if (to->cell)
-        return to->cell->state == TG_CELL_DECODED ? &to->cell->value : NULL;
-    if (to->slot >= 0 && (uint32_t)to->slot < to->node->n)
-        return &to->node->slots[to->slot];
-    return NULL;
-}
-
 static int32_t put_string(lua_State *L, const tg_target *to, int idx)
 {
     size_t len;
@@ -65,14 +56,9 @@ static int32_t put_string(lua_State *L, const tg_target *to, int idx)
     if (len > INT32_MAX)
         return refuse("the string for %s has %zu bytes; at most 2 GB fit",
                       place(to), len);
-    const tg_value *old = old_value(to);
-    bool bytes = old && old->tag == TG_BYTES;
     uint32_t n = (uint32_t)len;
-    if (to->cell)
-        return bytes ? tg_cell_put_bytes(to->cell, p, n)
-                     : tg_cell_put_text(to->cell, p, n);
-    return bytes ? tg_put_bytes(to->node, to->slot, to->name, p, n)
-                 : tg_put_text(to->node, to->slot, to->name, p, n);
+    return to->cell ? tg_cell_put_text(to->cell, p, n)
+                    : tg_put_text(to->node, to->slot, to->name, p, n);
 }
 
 static int32_t put_null(const tg_target *to)
@@ -185,21 +171,15 @@ static int32_t put_field(lua_State *L, tg_node *node, const char *key,
     return tg__put_lua(L, &field, idx, depth + 1);
 }
 
-typedef struct key {
-    const char *p;
-    size_t len;
-} key;
-
 static int compare_keys(const void *a, const void *b)
 {
-    const key *x = a, *y = b;
+    const tg__key *x = a, *y = b;
     size_t n = x->len < y->len ? x->len : y->len;
     int c = memcmp(x->p, y->p, n);
     return c ? c : (x->len > y->len) - (x->len < y->len);
 }
 
-/* Pushes a userdata with the sorted keys; their strings live in the table. */
-static key *sorted_keys(lua_State *L, int idx, size_t *count)
+tg__key *tg__sorted_keys(lua_State *L, int idx, size_t *count)
 {
     size_t n = 0, i = 0;
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1), n++)
@@ -209,7 +189,7 @@ static key *sorted_keys(lua_State *L, int idx, size_t *count)
                    luaL_typename(L, -2));
             return NULL;
         }
-    key *keys = lua_newuserdata(L, (n + 1) * sizeof *keys);
+    tg__key *keys = lua_newuserdata(L, (n + 1) * sizeof *keys);
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1), i++)
         keys[i].p = lua_tolstring(L, -2, &keys[i].len);
     qsort(keys, n, sizeof *keys, compare_keys);
@@ -230,7 +210,7 @@ static tg_site *site_of(const tg_target *to)
 
 /* Gives a new map of a tree without schema all its fields at once, null: one by
  * one, every part of the layout on the way would be a layout too. */
-static int32_t lay_out(tg_node *node, tg_site *site, const key *keys, size_t n)
+int32_t tg__lay_out(tg_node *node, tg_site *site, const tg__key *keys, size_t n)
 {
     tg_batch *batch = node->cell->record->batch;
     const tg_name **names =
@@ -258,7 +238,7 @@ static int32_t lay_out(tg_node *node, tg_site *site, const key *keys, size_t n)
 static int32_t put_map(lua_State *L, const tg_target *to, int idx, int depth)
 {
     size_t n;
-    key *keys = sorted_keys(L, idx, &n);
+    tg__key *keys = tg__sorted_keys(L, idx, &n);
     if (!keys)
         return TG_ERR_DATA;
     tg_site *site = site_of(to);
@@ -267,7 +247,7 @@ static int32_t put_map(lua_State *L, const tg_target *to, int idx, int depth)
     bool whole = node && node->kind == TG_MAP && node->n == 0 && n > 1 &&
                  !node->cell->schema;
     if (whole)
-        rc = lay_out(node, site, keys, n);
+        rc = tg__lay_out(node, site, keys, n);
     for (size_t i = 0; i < n && rc >= 0; i++) {
         lua_pushlstring(L, keys[i].p, keys[i].len);
         lua_rawget(L, idx);
@@ -343,14 +323,13 @@ static int32_t put_plain(lua_State *L, const tg_target *to, int idx, int depth)
     return put_array(L, to, idx, depth);
 }
 
-/* Which marker metatable a table has: TG_MARK_* or -1. */
-static int marker(lua_State *L, int idx)
+int tg__marker(lua_State *L, int idx)
 {
     const tg_vm *vm = tg__vm_of(L);
     int found = -1;
     if (!lua_getmetatable(L, idx))
         return -1;
-    for (int i = -2; i < 5 && found < 0; i++) {
+    for (int i = -2; i < TG_MARKS && found < 0; i++) {
         int ref = i == -2   ? vm->ref_array
                   : i == -1 ? vm->ref_object
                             : vm->sdk_refs.markers[i];
@@ -374,7 +353,7 @@ static int32_t put_any_table(lua_State *L, const tg_target *to, int idx,
                       place(to), TG_MAX_DEPTH);
     int top = lua_gettop(L);
     int32_t rc;
-    switch (marker(L, idx)) {
+    switch (tg__marker(L, idx)) {
     case TG_MARK_ARRAY:
         rc = put_array(L, to, idx, depth);
         break;
@@ -389,6 +368,12 @@ static int32_t put_any_table(lua_State *L, const tg_target *to, int idx,
         break;
     case TG_MARK_RAW:
         rc = put_wrapped_raw(L, to, idx);
+        break;
+    case TG_MARK_TYPED:
+        rc = tg__put_typed(L, to, idx);
+        break;
+    case TG_MARK_DECIMAL:
+        rc = tg__put_decimal(L, to, idx);
         break;
     default:
         rc = put_plain(L, to, idx, depth);

@@ -37,20 +37,21 @@ static void *take_box(lua_State *L, const char *name)
 
 int tg__adopt(lua_State *L)
 {
-    static const char *const names[] = {"array", "map", "ordered", "bytes",
-                                        "raw"};
+    static const char *const names[] = {"array", "map",   "ordered", "bytes",
+                                        "raw",   "typed", "decimal"};
     tg__sdk *sdk = &tg__vm_of(L)->sdk_refs;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     sdk->null = take_ref(L, "null", TG_LUA_TCDATA);
     sdk->classify = take_ref(L, "classify", LUA_TFUNCTION);
     sdk->int64_new = take_ref(L, "int64_new", LUA_TFUNCTION);
+    sdk->decimal = take_ref(L, "decimal", LUA_TFUNCTION);
     sdk->int64 = take_box(L, "int64");
     sdk->pointer = take_box(L, "pointer");
     lua_getfield(L, 1, "markers");
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_replace(L, 1);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < TG_MARKS; i++)
         sdk->markers[i] = take_ref(L, names[i], LUA_TTABLE);
     sdk->given = true;
     return 0;

@@ -33,6 +33,7 @@ host.adopt {
     int64 = abi.int64_cell,
     pointer = abi.pointer_cell,
     int64_new = function() return abi.int64_cell[0] end,
+    decimal = use("decimal").of_text,
     classify = view.classify,
 }
 host.batch_slot(abi.slot)

@@ -126,7 +126,7 @@ function M.path(path)
     local function get(v)
         local node, s = locate(v)
         if s < 0 then return nil end
-        local x = read(node.slots + s)
+        local x = read(node.slots + s, node)
         return x
     end
     local function set(v, x)
@@ -236,7 +236,7 @@ function M.eq(v, name, x)
     if type(x) == "string" then
         return C.tg_value_eq(slot[0], node.slots + s, x, #x) ~= 0
     end
-    return read(node.slots + s) == x
+    return read(node.slots + s, node) == x
 end
 
 --- tide.copy(v, "from", "to"[, target]): copies a field as it is, with number

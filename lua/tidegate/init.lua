@@ -7,16 +7,20 @@
 --                                             over one field of a record
 --   tide.array{..}, map{..}, ordered{n, v, ..}, bytes(s), raw(conv, s)
 --                                             values that Lua cannot tell apart
+--   tide.schema{..}, tide.decimal(x)          schemas and exact decimals
 --   tide.json.encode(x), decode(text)         JSON of plain values
 --   tide.log, now, clock                      logging and clocks
 --   connectors only: tide.sleep, stopping, lines, writer
--- Each is documented where it is defined: handles.lua, services.lua, json.lua.
+-- Each is documented where it is defined: handles.lua, services.lua, json.lua,
+-- schema.lua, decimal.lua.
 local _, use = ...
 local abi = use "abi"
 local json = use "json"
 local handles = use "handles"
 local services = use "services"
 local view = use "view"
+local schema = use "schema"
+local decimal = use "decimal"
 local stock = use "stock"
 
 local raise = abi.raise
@@ -79,7 +83,7 @@ local function shared()
         array = mark(json.markers.array, "array"),
         map = mark(json.markers.map, "map"),
         ordered = mark(json.markers.ordered, "ordered"),
-        bytes = bytes, raw = raw,
+        bytes = bytes, raw = raw, decimal = decimal.new, schema = schema.module(),
         json = { encode = encode, decode = decode },
         log = services.log, now = services.now, clock = services.clock,
     }

@@ -17,6 +17,8 @@ M.markers = {
     ordered = {},
     bytes = {},
     raw = {},
+    typed = {},
+    decimal = {},
 }
 local markers = M.markers
 for _, mt in pairs(markers) do
@@ -115,6 +117,10 @@ local function encode_table(t, out, depth)
     local mark = M.mark(t)
     if mark == "bytes" or mark == "raw" then
         error("bytes cannot become JSON", 0)
+    elseif mark == "decimal" then
+        out[#out + 1] = t[1]
+    elseif mark == "typed" then
+        error("a value with a schema cannot become JSON: encode its data", 0)
     elseif mark == "ordered" then
         encode_ordered(t, out, depth)
     elseif mark == "array" or mark == nil and t[1] ~= nil then

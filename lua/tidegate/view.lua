@@ -13,6 +13,7 @@ VALUES, as read from a field, an element, r.value, r.key or a header
   number text (NUM)                   number; an integer outside +-2^53 that
                                       fits int64 reads as int64 cdata
   string, escaped string, bytes       Lua string
+  Decimal (by the schema)             tide.decimal
   array, map, struct, pairs           a view of it
 tide.null is one cdata NULL pointer (both faces): `x == nil` is true for null
 and for absent, `x == tide.null` only tells null from values by `x ~= nil`, and
@@ -31,6 +32,9 @@ VALUES, as written to a field, an element, r.value, r.key or a header
   tide.bytes(s) tg_put_bytes: table {s} with metatable host markers.bytes
   tide.raw(c,s) cells only (r.value, r.key, header): tg_cell_put_encoded; table
                 {s, c} with metatable markers.raw
+  schema{...}   what the schema makes of the data: put_typed.c
+  tide.decimal  under a Decimal schema its bytes (digits are never lost), else
+                number text
   view          tg_put_copy of what it shows (deep; number text is kept)
   table         host.put_table: see TABLES
   others        error "cannot store a function in field 'x'"
@@ -140,6 +144,7 @@ local host, use = ...
 local ffi = require "ffi"
 local abi = use "abi"
 local json = use "json"
+local decimal = use "decimal"
 
 local C = ffi.C
 local cast, istype, ffi_string = ffi.cast, ffi.istype, ffi.string
@@ -155,7 +160,7 @@ local NULL, BOOL = C.TG_NULL, C.TG_BOOL
 local INT8, INT64 = C.TG_INT8, C.TG_INT64
 local FLOAT32, FLOAT64 = C.TG_FLOAT32, C.TG_FLOAT64
 local NUM, STR, ESC, BYTES = C.TG_NUM, C.TG_STR, C.TG_ESC, C.TG_BYTES
-local ARRAY, MAP, PAIRS = C.TG_ARRAY, C.TG_MAP, C.TG_PAIRS
+local ARRAY, MAP, PAIRS, STRUCT = C.TG_ARRAY, C.TG_MAP, C.TG_PAIRS, C.TG_STRUCT
 local KEEP, DROP, RETRY = C.TG_KEEP, C.TG_DROP, C.TG_RETRY
 local REJECT, DONE = C.TG_REJECT, C.TG_DONE
 local CELL_NULL, CELL_DECODED = C.TG_CELL_NULL, C.TG_CELL_DECODED
@@ -322,7 +327,19 @@ local function read_int(v)
     return i
 end
 
-local function read_other(v, tag)
+local function read_decimal(p)
+    if p == nil then fail() end
+    return decimal.of_text(ffi_string(p, len[0]))
+end
+
+-- Of a slot of a node, when its schema says so; else nil.
+local function slot_decimal(node, v)
+    local p = C.tg_decimal_slot(slot[0], node, tonumber(v - node.slots), len)
+    if p == nil and len[0] == 0 then return nil end
+    return read_decimal(p)
+end
+
+local function read_other(v, tag, node)
     if tag >= INT8 and tag < INT64 then return tonumber(v.u.i) end
     if tag == FLOAT64 or tag == FLOAT32 then return v.u.d end
     if tag == ESC then
@@ -330,12 +347,24 @@ local function read_other(v, tag)
         if p == nil then fail() end
         return ffi_string(p, len[0])
     end
-    if tag == BYTES then return ffi_string(v.u.p, v.len) end
+    if tag == BYTES then
+        return node and slot_decimal(node, v) or ffi_string(v.u.p, v.len)
+    end
     return nil
 end
 
---- A tg_value as a Lua value.
-local function read(v)
+-- Number text; below a struct it may be a Decimal.
+local function read_text(v, node)
+    if node and node.kind == STRUCT then
+        local d = slot_decimal(node, v)
+        if d then return d end
+    end
+    local x = read_number(v)
+    return x
+end
+
+--- A tg_value as a Lua value. node: the one whose slot it is, or nil.
+local function read(v, node)
     local tag = v.tag
     if tag == STR then return ffi_string(v.u.p, v.len) end
     if tag == INT64 then
@@ -343,13 +372,13 @@ local function read(v)
         return x
     end
     if tag == NUM then
-        local x = read_number(v)
+        local x = read_text(v, node)
         return x
     end
     if tag == BOOL then return v.u.i ~= 0 end
     if tag >= ARRAY then return wrap(v.u.node) end
     if tag == NULL then return null end
-    local x = read_other(v, tag)
+    local x = read_other(v, tag, node)
     return x
 end
 
@@ -357,16 +386,25 @@ local function cell_open(cell)
     if C.tg_cell_open(cell) < 0 then fail() end
 end
 
+local function cell_value(cell, v)
+    if cell.schema ~= nil and (v.tag == BYTES or v.tag == NUM) then
+        local p = C.tg_decimal_cell(cell, len)
+        if p ~= nil or len[0] ~= 0 then return read_decimal(p) end
+    end
+    local x = read(v)
+    return x
+end
+
 local function cell_read(cell)
     if cell.state == CELL_DECODED then
         local v = cell.value
         if v.tag == MAP then return wrap(v.u.node) end
-        local x = read(v)
+        local x = cell_value(cell, v)
         return x
     end
     if cell.state == CELL_NULL then return null end
     cell_open(cell)
-    local x = read(cell.value)
+    local x = cell_value(cell, cell.value)
     return x
 end
 
@@ -526,13 +564,13 @@ local function get_other(node, k)
     if kind == ARRAY then
         local i = place(k)
         if i < 0 or i >= node.n then return nil end
-        local x = read(node.slots + i)
+        local x = read(node.slots + i, node)
         return x
     end
     if kind == PAIRS then
         local i = pairs_find(node, k)
         if i < 0 then return nil end
-        local x = read(node.slots + (i + 1))
+        local x = read(node.slots + (i + 1), node)
         return x
     end
     if type(k) ~= "string" then
@@ -546,7 +584,7 @@ local function get_other(node, k)
         s = C.tg_slot_find_text(node, k, #k)
     end
     if s < 0 then return nil end
-    local x = read(node.slots + s)
+    local x = read(node.slots + s, node)
     return x
 end
 
@@ -560,7 +598,7 @@ local function view_index(v, k)
             if id < cap[0] then
                 local s = c.slot[id]
                 if s >= 0 then
-                    local x = read(node.slots + s)
+                    local x = read(node.slots + s, node)
                     return x
                 end
                 if s == -1 then return nil end
@@ -665,7 +703,7 @@ local function ipairs_next(v, i)
     local node = cast(node_p, v)
     if node.born ~= slot[0].serial then stale() end
     if node.kind ~= ARRAY or i < 0 or i >= node.n or i % 1 ~= 0 then return nil end
-    local x = read(node.slots + i)
+    local x = read(node.slots + i, node)
     return i + 1, x
 end
 
@@ -694,7 +732,7 @@ local function fields_next(state, key)
         state[2] = i
     end
     if i >= node.n then return nil end
-    local x = read(node.slots + i)
+    local x = read(node.slots + i, node)
     return slot_name(node, i), x
 end
 
@@ -711,7 +749,7 @@ local function entries_next(state, key)
         state[2] = i
     end
     if i + 1 >= node.n then return nil end
-    return read(node.slots + i), read(node.slots + (i + 1))
+    return read(node.slots + i, node), read(node.slots + (i + 1), node)
 end
 
 local function view_pairs(v)
