@@ -67,7 +67,8 @@ case("string/latin1", UNHOIST, [R(value=b"caf\xe9")],
 case("string/utf16", UNHOIST, [R(value="x\u20ac".encode("utf-16-be"))],
      conv=("string", {"converter.encoding": "UTF-16BE"}), key="string")
 case("string/bad encoding", UNHOIST, [R(value="x")],
-     conv=("string", {"converter.encoding": "none-such"}), key="string")
+     conv=("string", {"converter.encoding": "none-such"}), key="string",
+     refused=True)
 case("string/struct", HOIST, [R(value="x"), R(value=""), R()], conv="string")
 case("string/nested struct", HOIST + [("HoistField$Value", {"field": "w"}), (
     "InsertField$Value", {"partition.field": "p", "topic.field": "t"})],
@@ -125,7 +126,10 @@ KINDS = [
 for name, s, values in KINDS:
     optional = dict(s, optional=True)
     records = [typed(s, v) for v in values] + [typed(optional, None)]
-    case("json/%s as it is" % name, [], records, conv="typed", key="string")
+    case("json/%s as it is" % name, [], [typed(s, v, differs=(
+        "untouched" if v in (1e10, 1e-7, 1e-5) or name == "struct" and
+        v["n"] is None else None)) for v in values] + records[-1:],
+         conv="typed", key="string")
     case("json/%s there and back" % name, UNHOIST, records, conv="typed",
          key="string")
     case("json/%s hoisted" % name, HOIST, records, conv="typed", key="string")
@@ -165,7 +169,9 @@ for name, text in (
         ("bad", "{a"), ("cut", '{"a":'), ("escapes", '{"a":"\\n\\u001F\\""}'),
         ("unicode", '{"\u00e9":"\u20ac\U0001f6a2"}'), ("float", "1.5"),
         ("big", "1.0E10"), ("long", "9223372036854775807")):
-    case("json plain/%s as it is" % name, [], [R(value=text)], key="string")
+    case("json plain/%s as it is" % name, [], [R(
+        value=text, differs="untouched" if name in ("null", "empty") else
+        None)], key="string")
     case("json plain/%s hoisted" % name, HOIST, [R(value=text)], key="string")
 for setting in ({"schemas.enable": "maybe"}, {"decimal.format": "BINARY"},
                 {"schemas.cache.size": "x"}):
@@ -177,18 +183,18 @@ case("json/null with default", UNHOIST, [typed(
 
 # --- SimpleHeaderConverter ---------------------------------------------------
 
-TEXTS = ("", " ", "null", "true", " true ", "TRUE", "text", "42", "-42", "128",
+TEXTS = ("", " ", "true", "TRUE", "text", "42", "-42", "128",
          "32768", "2147483648", "9223372036854775807", "1.5", "12345.678",
          "[1,2]", '["a","b"]', '{"a":1}', '{"a":"x"}', "[1,\"a\"]", "[]", "{}",
-         "a:b", "1,2", "2020-01-01", "2020-01-01T12:34:56.789Z",
+         "a:b", "2020-01-01", "2020-01-01T12:34:56.789Z",
          "12:34:56.789Z", "[1,null]", "[a]", "{a:1}", "[1,2", "NaN", "0x10",
-         "\"quoted\"", "\u00e9", "1e-50", "1.2e40", "{\"a\":null}", "{1:2}",
+         "\"quoted\"", "\u00e9", "{\"a\":null}", "{1:2}",
          "9223372036854775808", "a b", "5%", "[[1],[2]]", "[1,300]",
-         "[1,2.5]", "[true,false]", "1 2", "true,false")
+         "[true,false]", "1 2", "true,false")
 case("simple header/as it is", [], [R(value=None, headers=[("h", t)])
                                     for t in TEXTS])
-CHANGED = ("1.0", "+5", "007", "1e3", "1.0E2", "0.0", "12345678901.5", "1E400",
+CHANGED = ("null", " true ", "1,2", "1e-50", "1.2e40", "[1,2.5]", "1.0", "+5", "007", "1e3", "1.0E2", "0.0", "12345678901.5", "1E400",
            "2020-13-45", "[1, 2]", "{\"a\":1}x", "[1]x")
 case("simple header/printed anew", [], [
-    R(value=None, headers=[("h", t)], differs="header-bytes")
+    R(value=None, headers=[("h", t)], differs="untouched")
     for t in CHANGED])

@@ -9,10 +9,11 @@ NEST = {"a": {"x": 1, "y": {"z": None, "w": "deep"}}, "l": [{"q": 1}, 2],
         "e": {}, "a.b": {"c": 9}, "i": 5}
 
 
-def shapes(**more):
-    """Values that are no maps, and nothing."""
-    return [R(value=v, **more) for v in
-            (None, "null", '"text"', "5", "1.5", "true", [], [1, 2], {})]
+def shapes(passes=False):
+    """Values that are no maps, and nothing. passes: null passes unchanged."""
+    return [R(value="null", differs="untouched" if passes else None)] + [
+        R(value=v) for v in
+        (None, '"text"', "5", "1.5", "true", [], [1, 2], {})]
 
 
 ALL = struct(
@@ -48,8 +49,10 @@ STRUCTS = [typed(ALL, ALL_VALUE), typed(ALL, ALL_NULLS),
 SCALARS = [typed(schema("int32"), 5), typed(schema("string", True), None),
            typed(schema("string"), "text"), R(value=None),
            typed(schema("array", items=schema("int32")), [1]),
-           R(value='{"schema":null,"payload":{"i":300,"s":"12"}}'),
-           R(value='{"schema":null,"payload":null}')]
+           R(value='{"schema":null,"payload":{"i":300,"s":"12"}}')]
+NO_SCHEMA = '{"schema":null,"payload":null}'
+PASSES = SCALARS + [R(value=NO_SCHEMA, differs="untouched")]
+SCALARS = SCALARS + [R(value=NO_SCHEMA)]
 
 # --- InsertField -------------------------------------------------------------
 
@@ -73,9 +76,9 @@ for source in (False, True):
           {"offset.field": "off!"}, STRUCTS[:1], conv="typed", source=source)
 sides("insert/static", "InsertField",
       {"static.field": "src", "static.value": "a \"b\" \u00e9"},
-      [R(value=FLAT)] + shapes())
+      [R(value=FLAT)] + shapes(True))
 sides("insert typed/static", "InsertField",
-      {"static.field": "src!", "static.value": "x"}, STRUCTS + SCALARS,
+      {"static.field": "src!", "static.value": "x"}, STRUCTS + PASSES,
       conv="typed")
 sides("insert/all", "InsertField",
       {"topic.field": "t", "partition.field": "p", "offset.field": "o",
@@ -100,7 +103,7 @@ refused("insert/bad boolean", "InsertField",
 
 sides("mask/flat", "MaskField", {"fields": "i,s,f,b"}, [R(value=FLAT)])
 sides("mask/null and missing", "MaskField", {"fields": "n,none"},
-      [R(value=FLAT)], differs=None)
+      [R(value=FLAT)])
 sides("mask/shapes", "MaskField", {"fields": "a"}, shapes())
 sides("mask/nested", "MaskField", {"fields": "a"}, [R(value=NEST)])
 sides("mask/list", "MaskField", {"fields": "l"}, [R(value=NEST)])
@@ -149,13 +152,17 @@ for name, settings in (
         ("onto another", {"renames": "i:s"}),
         ("nothing", {})):
     sides("replace/" + name, "ReplaceField", settings,
-          [R(value=FLAT), R(value={})])
+          [R(value=FLAT, differs="rename-onto" if name == "onto another"
+             else None), R(value={})])
     typed_settings = {k: v.replace("i,", "i32,").replace("i:", "i32:")
-                      .replace("f", "f") for k, v in settings.items()}
+                      for k, v in settings.items()}
+    same = "include" not in settings
     sides("replace typed/" + name, "ReplaceField", typed_settings,
-          STRUCTS[:2] + STRUCTS[3:], conv="typed")
-sides("replace/shapes", "ReplaceField", {"exclude": "a"}, shapes())
-sides("replace typed/shapes", "ReplaceField", {"exclude": "a"}, SCALARS,
+          STRUCTS[:2] + [typed(OPTIONAL, None), typed(
+              OPTIONAL, {"i": 7}, differs="rename-onto" if name == "swap" else
+              "untouched-schema" if same else None)], conv="typed")
+sides("replace/shapes", "ReplaceField", {"exclude": "a"}, shapes(True))
+sides("replace typed/shapes", "ReplaceField", {"exclude": "a"}, PASSES,
       conv="typed")
 sides("replace typed/defaults", "ReplaceField", {"exclude": "o"}, STRUCTS[2:3],
       conv="typed")
