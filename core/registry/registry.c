@@ -22,6 +22,7 @@ enum { DOWN_MS = 1000, REFUSED_MS = 10000, IDS_MAX = 100000 };
 typedef struct entry {
     struct entry *next;
     uint64_t hash;
+    int version;          /* of versions: 0 if there is none */
     int32_t id;           /* by id */
     char *subject, *text; /* by subject */
     tg_schema_type type;
@@ -44,7 +45,7 @@ struct tg_registry {
     tg_http *http;
     tg_arena arena;
     tg_reg_refs references;
-    table ids, writes;
+    table ids, writes, versions;
     int64_t down_until;
     tg_err down;
     tg_registry_schema **schemas; /* all, to free what codecs hung on them */
@@ -190,6 +191,7 @@ static void registry_free(tg_registry *reg)
     tg_free(reg->schemas);
     table_fini(&reg->ids);
     table_fini(&reg->writes);
+    table_fini(&reg->versions);
     tg__http_free(reg->http);
     tg__reg_settings_fini(&reg->settings);
     tg_arena_fini(&reg->arena);
@@ -447,6 +449,26 @@ static void explain_refusal(const tg_registry *reg, const char *subject,
                    subject, status, reason);
 }
 
+/* {"schema":..., "schemaType":..., "references":[...]}; NULL with a sentence.
+ */
+static json_t *body_of(const char *subject, tg_schema_type type,
+                       const char *text, const tg_registry_ref *refs,
+                       uint32_t nrefs, tg_err *err)
+{
+    json_t *body = json_pack("{s:s}", "schema", text);
+    if (!body) {
+        tg_err_set(err, TG_ERR_DATA, "the schema of subject %s is not UTF-8",
+                   subject);
+        return NULL;
+    }
+    if (type != TG_SCHEMA_AVRO)
+        json_object_set_new(body, "schemaType",
+                            json_string(tg_schema_type_text(type)));
+    if (nrefs)
+        json_object_set_new(body, "references", tg__reg_refs_json(refs, nrefs));
+    return body;
+}
+
 /* POSTs the schema: to register it, or to find it. */
 static tg_registry_schema *post(tg_registry *reg, const char *subject,
                                 tg_schema_type type, const char *text,
@@ -454,21 +476,11 @@ static tg_registry_schema *post(tg_registry *reg, const char *subject,
                                 tg_err *err)
 {
     const tg_reg_settings *s = &reg->settings;
-    json_t *body = json_pack("{s:s}", "schema", text);
-    json_t *list = tg__reg_refs_json(refs, nrefs);
+    json_t *body = body_of(subject, type, text, refs, nrefs, err);
     tg_buf path = {0};
     int status, code;
-    if (!body) {
-        tg_err_set(err, TG_ERR_DATA, "the schema of subject %s is not UTF-8",
-                   subject);
-        json_decref(list);
+    if (!body)
         return NULL;
-    }
-    if (type != TG_SCHEMA_AVRO)
-        json_object_set_new(body, "schemaType",
-                            json_string(tg_schema_type_text(type)));
-    if (list)
-        json_object_set_new(body, "references", list);
     subject_path(&path, subject, s->auto_register ? "/versions" : "");
     if (s->normalize)
         tg_buf_str(&path, "?normalize=true");
@@ -491,6 +503,42 @@ static tg_registry_schema *post(tg_registry *reg, const char *subject,
     json_decref(body);
     json_decref(answer);
     return out;
+}
+
+int tg_registry_version(tg_registry *reg, const char *subject,
+                        const tg_registry_schema *schema, tg_err *err)
+{
+    tg_err local = {0};
+    err = err ? err : &local;
+    uint64_t hash = hash_text(hash_text(schema->type, subject), schema->text);
+    entry *e =
+        find_write(&reg->versions, hash, subject, schema->type, schema->text);
+    if (e && (e->version > 0 || e->until > now_ms()))
+        return e->version;
+    tg_buf path = {0};
+    int status, code;
+    json_t *body = body_of(subject, schema->type, schema->text, schema->refs,
+                           schema->nrefs, err);
+    subject_path(&path, subject, "?deleted=true");
+    if (reg->settings.normalize)
+        tg_buf_str(&path, "&normalize=true");
+    json_t *answer =
+        body ? ask(reg, tg_buf_cstr(&path), body, &status, &code, err) : NULL;
+    json_int_t version = json_integer_value(json_object_get(answer, "version"));
+    tg_buf_fini(&path);
+    json_decref(body);
+    json_decref(answer);
+    if (!answer && (err->retriable || err->code == TG_ERR_STOPPED))
+        return err->code;
+    if (!e) {
+        e = table_add(&reg->versions, hash);
+        e->subject = tg_strdup(subject);
+        e->text = tg_strdup(schema->text);
+        e->type = schema->type;
+    }
+    e->version = version > 0 && version <= INT32_MAX ? (int)version : 0;
+    e->until = now_ms() + REFUSED_MS;
+    return e->version;
 }
 
 static tg_registry_schema *newest(tg_registry *reg, const char *subject,

@@ -79,6 +79,13 @@ tg_registry_schema *tg_registry_for_write(tg_registry *reg, const char *subject,
                                           tg_schema_type type, const char *text,
                                           const tg_registry_ref *refs,
                                           uint32_t nrefs, tg_err *err);
+/*
+ * Number of a schema among the versions of a subject: what Connect schemas get
+ * as their version. 0 when the subject has no such schema or there is no answer
+ * (it is asked again later), TG_ERR_STOPPED, TG_ERR_IO with retriable set.
+ */
+int tg_registry_version(tg_registry *reg, const char *subject,
+                        const tg_registry_schema *schema, tg_err *err);
 /* True if tg_registry_for_write gives the text that it was asked with; false if
  * the codec has to write by what the registry holds. */
 bool tg_registry_given(const tg_registry *reg);
