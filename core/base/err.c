@@ -93,6 +93,33 @@ void tg_err_prefix(tg_err *err, const char *fmt, ...)
     err->text[len] = '\0';
 }
 
+void tg_err_suffix(tg_err *err, const char *fmt, ...)
+{
+    char tmp[sizeof err->text], end[sizeof err->text / 2];
+    va_list ap;
+    size_t len, endlen, room;
+    int n;
+
+    if (!err)
+        return;
+    va_start(ap, fmt);
+    endlen = format(end, sizeof end, fmt, ap);
+    va_end(ap);
+    len = strcspn(err->text, "\n");
+    memcpy(tmp, err->text, len);
+    tmp[len] = '\0';
+    room = sizeof tmp - 1 - endlen;
+    if (len > room)
+        len = whole_chars(tmp, room);
+    n = snprintf(tmp + len, sizeof tmp - len, "%s%s", end,
+                 err->text + strcspn(err->text, "\n"));
+    len += (size_t)n;
+    if (len >= sizeof tmp)
+        len = whole_chars(tmp, sizeof tmp - 1);
+    memcpy(err->text, tmp, len);
+    err->text[len] = '\0';
+}
+
 void tg_err_trace(tg_err *err, const char *fmt, ...)
 {
     va_list ap;

@@ -32,6 +32,10 @@ int tg_err_vset(tg_err *err, int code, const char *fmt, va_list ap)
 void tg_err_prefix(tg_err *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Appends to the first line of err's text, which is cut for it if need be. */
+void tg_err_suffix(tg_err *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Appends a line to err->trace. */
 void tg_err_trace(tg_err *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -33,7 +33,17 @@ typedef void (*tg_chain_watch_fn)(void *ctx, int stage, const char *alias,
                                   tg_batch *batch);
 void tg_chain_watch(tg_chain *chain, tg_chain_watch_fn fn, void *ctx);
 
-/* Where a rejected record of the last batch failed; texts are the chain's. */
+/* Between two tries of something that failed for now: waits about ms and keeps
+ * alive what must live. 0; TG_ERR_*: tg_chain_run gives up with it. */
+typedef int (*tg_chain_wait_fn)(void *ctx, int64_t ms, tg_err *err);
+/* Conversions and transforms that fail with a retriable error are tried again
+ * within the limits; without this call they are not. Records that lose their
+ * verdict KEEP during a wait are left alone. */
+void tg_chain_retry(tg_chain *chain, const tg_retry_limits *limits,
+                    tg_chain_wait_fn fn, void *ctx);
+
+/* Where a rejected record of the last batch failed; texts are the chain's and
+ * the batch's. */
 tg_error_stage tg_chain_stage(const tg_chain *chain, const tg_record *rec);
 
 /* Converters of the task. */

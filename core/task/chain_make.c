@@ -181,7 +181,7 @@ void tg_chain_free(tg_chain *chain)
         tg_converter_free(chain->value);
     if (chain->header)
         tg_converter_free(chain->header);
-    tg_free(chain->trace);
+    tg_free(chain->notes);
     tg_free(chain);
 }
 

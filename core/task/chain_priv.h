@@ -12,6 +12,13 @@ typedef struct tg__stage {
     bool stock; /* needs no undo log */
 } tg__stage;
 
+/* More about a record that failed than the record itself can hold. */
+typedef struct tg__note {
+    const tg_record *rec;
+    const char *trace; /* Lua traceback, in the arena of the batch; or NULL */
+    const char *exception;
+} tg__note;
+
 struct tg_chain {
     tg_vm *vm;
     tg_page *page;
@@ -19,8 +26,11 @@ struct tg_chain {
     tg_converter *key, *value, *header;
     tg__stage *stages;
     int n;
-    char *trace; /* Lua traceback of the first culprit of this batch */
-    const tg_record *traced;
+    tg__note *notes; /* about the batch at hand */
+    uint32_t n_notes, cap_notes;
+    tg_retry_limits retry;
+    tg_chain_wait_fn wait; /* NULL: nothing is tried again */
+    void *wait_ctx;
     tg_chain_watch_fn watch; /* NULL: nobody looks on */
     void *watch_ctx;
 };

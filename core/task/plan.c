@@ -14,7 +14,6 @@
 #include "task/tools.h"
 #include "task/topics.h"
 #include <stdio.h>
-#include <strings.h>
 
 /* Keys that belong to the framework; those of prefixes are added from the
  * configuration itself. */
@@ -260,27 +259,12 @@ static int check_number(plan *p, const char *key, int64_t dflt, int64_t min)
 
 static void check_errors(plan *p)
 {
-    static const char *const bools[] = {"errors.log.enable",
-                                        "errors.log.include.messages",
-                                        "tasks.max.enforce"};
-    const char *tolerance =
-        tg_config_get(p->config, "errors.tolerance", "none");
     tg_err err = {0};
     bool b;
 
-    if (strcasecmp(tolerance, "none") != 0 &&
-        strcasecmp(tolerance, "all") != 0) {
-        tg_err_set(&err, TG_ERR_CONFIG,
-                   "Invalid value %s for configuration errors.tolerance: "
-                   "none and all are accepted",
-                   tolerance);
-        add(p->errors, p->config, "errors.tolerance", err.text);
-    }
-    for (size_t i = 0; i < 3; i++)
-        if (tg_config_bool(p->config, bools[i], false, &b, &err))
-            add(p->errors, p->config, bools[i], err.text);
-    check_number(p, "errors.retry.timeout", 0, -1);
-    check_number(p, "errors.retry.delay.max.ms", 60000, 0);
+    if (tg_config_bool(p->config, "tasks.max.enforce", false, &b, &err))
+        add(p->errors, p->config, "tasks.max.enforce", err.text);
+    tg_error_policy_check(p->worker, p->config, p->source, p->errors);
 }
 
 static void check_topic_creation(plan *p)

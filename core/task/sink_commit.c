@@ -118,6 +118,8 @@ static int flush(tg__sink *s, bool may_rewind, tg_err *err)
     }
     tg_err_prefix(err, "Sink connector %s, task %d: flush failed",
                   s->task->name, s->task->id);
+    tg_err_suffix(err, "; see to what the sink writes to and restart the task: "
+                       "it goes on behind the last commit");
     return rc;
 }
 
@@ -144,12 +146,37 @@ static int commit_parts(tg__sink *s, bool sync, const tg_partition *only,
     return rc;
 }
 
+/* Offsets may pass what failed only when Kafka has the dead letters. 0; 1: not
+ * yet; TG_ERR_*: never, the task fails. */
+static int await_letters(tg__sink *s, tg_err *err)
+{
+    int ms = tg__task_stop_left(s->task, (int)s->task->flush_timeout_ms);
+    int rc = tg_dead_letters_settle(s->task->policy.dead, ms, err);
+
+    if (rc != 1)
+        return rc;
+    tg_page_add(s->task->page->commit_failures, 1);
+    tg_warn(MOD,
+            "Offsets are not committed while dead letters wait for topic "
+            "%s",
+            tg_dead_letters_topic(s->task->policy.dead));
+    s->next_retry_commit_ns = tg_clock_ns() + RETRY_COMMIT_MS * 1000000LL;
+    return 1;
+}
+
 int tg__sink_commit(tg__sink *s, bool sync, tg_err *err)
 {
     int rc = flush(s, !s->closing, err);
+    int64_t pause_ms = s->task->flush_interval_ms;
+
+    if (rc == 0) {
+        rc = await_letters(s, err);
+        if (rc == 1 && pause_ms > RETRY_COMMIT_MS)
+            pause_ms = RETRY_COMMIT_MS;
+    }
 
     s->task->commit_asked = false;
-    s->next_commit_ns = tg_clock_ns() + s->task->flush_interval_ms * 1000000;
+    s->next_commit_ns = tg_clock_ns() + pause_ms * 1000000;
     if (rc)
         return rc < 0 ? rc : 0;
     s->uncommitted_bytes = s->uncommitted_records = 0;
@@ -201,6 +228,8 @@ static void on_revoked(void *ctx, const tg_partition *parts, int n, bool lost)
         return;
     if (!lost) {
         rc = flush(s, false, &err);
+        if (rc == 0)
+            rc = await_letters(s, &err);
         if (rc == 0)
             commit_parts(s, true, parts, n);
         else if (rc < 0)

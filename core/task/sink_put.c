@@ -2,7 +2,9 @@
  * Puts of a sink task. A polled batch runs through the chain, then stands in a
  * queue until all of it was put; usually that is one put. Records that put
  * marked "retry", or all that are left when it raised a retriable error, are
- * put again after a pause in which the consumer is paused and still polled.
+ * put again, for ever, after a pause in which the consumer is paused and still
+ * polled. Any other error of put fails the task, unless errors.tolerance=all:
+ * then the culprit is looked for (sink_search.c).
  *
  * How a record can leave, all of them explicit: put took it; a script dropped
  * it; a tolerated error; its partition was taken away (another task reads it
@@ -19,7 +21,10 @@
 
 static const char MOD[] = "sink";
 
-enum { BACKOFF_MS = 300, BACKOFF_MAX_MS = 60000, BATCH_LIMIT = 512 << 20 };
+enum {
+    BATCH_LIMIT = 512 << 20,
+    SLICE_MS = 200 /* of puts in one turn of the loop */
+};
 
 /* --- batches ------------------------------------------------------------- */
 
@@ -38,13 +43,15 @@ tg__sink_batch *tg__sink_take(tg__sink *s)
     sb->todo = 0;
     sb->fails = false;
     sb->retry_ns = 0;
-    sb->backoff_ms = BACKOFF_MS;
+    sb->attempts = 0;
+    sb->originals = (tg_originals){0};
     sb->batch->max = s->batch_max;
     return sb;
 }
 
 static void batch_free(tg__sink_batch *sb)
 {
+    tg__sink_search_free(sb);
     tg_batch_free(sb->batch);
     tg_free(sb);
 }
@@ -55,19 +62,28 @@ void tg__sink_give(tg__sink *s, tg__sink_batch *sb)
         batch_free(sb);
         return;
     }
+    tg__sink_search_free(sb);
     tg_batch_reset(sb->batch);
     sb->next = NULL;
     s->pool = sb;
 }
 
+static void drop_list(tg__sink *s, tg__sink_batch **list, tg__sink_batch **tail)
+{
+    while (*list) {
+        tg__sink_batch *next = (*list)->next;
+        tg__sink_give(s, *list);
+        *list = next;
+    }
+    *tail = NULL;
+}
+
 void tg__sink_drop_queue(tg__sink *s)
 {
-    while (s->queue) {
-        tg__sink_batch *next = s->queue->next;
-        tg__sink_give(s, s->queue);
-        s->queue = next;
-    }
-    s->queue_tail = NULL;
+    drop_list(s, &s->queue, &s->queue_tail);
+    drop_list(s, &s->raw, &s->raw_tail);
+    for (uint32_t i = 0; s->cooking && i < s->cooking->batch->n; i++)
+        s->cooking->batch->items[i]->verdict = TG_UNPROCESSED;
     tg_page_set(s->task->page->in_flight, 0);
 }
 
@@ -86,25 +102,23 @@ void tg__sink_free_batches(tg__sink *s)
 
 /* --- before put ---------------------------------------------------------- */
 
-/* Brings the records with the verdict to the front, in order; the others keep
- * their order behind. Returns how many are in front. */
-static uint32_t bring_forward(tg_batch *batch, uint8_t verdict)
+uint32_t tg__sink_bring_forward(tg_batch *batch)
 {
     uint32_t front = 0, i = 0;
     tg_record **rest;
 
-    while (i < batch->n && batch->items[i]->verdict == verdict)
+    while (i < batch->n && batch->items[i]->verdict == TG_KEEP)
         i++;
     front = i;
     for (; i < batch->n; i++)
-        if (batch->items[i]->verdict == verdict)
+        if (batch->items[i]->verdict == TG_KEEP)
             break;
     if (i == batch->n)
         return front;
     rest = tg_alloc(batch->n * sizeof *rest);
     i = front;
     for (uint32_t k = front, r = 0; k < batch->n; k++) {
-        if (batch->items[k]->verdict == verdict)
+        if (batch->items[k]->verdict == TG_KEEP)
             batch->items[i++] = batch->items[k];
         else
             rest[r++] = batch->items[k];
@@ -135,6 +149,16 @@ static void cut(tg_batch *batch, uint32_t at)
         batch->items[i]->verdict = TG_UNPROCESSED;
 }
 
+static int ask_policy(tg__sink *s, tg__sink_batch *sb, const tg_record *rec,
+                      tg_err *err)
+{
+    tg_error_stage stage = tg_chain_stage(s->task->chain, rec);
+
+    return tg_error_policy_record(&s->task->policy, rec,
+                                  tg_dead_letters_original(&sb->originals, rec),
+                                  &stage, err);
+}
+
 /* Decides about what the chain rejected. */
 static void judge(tg__sink *s, tg__sink_batch *sb)
 {
@@ -143,12 +167,10 @@ static void judge(tg__sink *s, tg__sink_batch *sb)
 
     for (uint32_t i = 0; i < batch->n; i++) {
         tg_record *rec = batch->items[i];
-        tg_error_stage stage;
         filtered += rec->verdict == TG_DROP;
         if (rec->verdict != TG_REJECT)
             continue;
-        stage = tg_chain_stage(s->task->chain, rec);
-        if (tg_error_policy_record(&s->task->policy, rec, &stage, &sb->err)) {
+        if (ask_policy(s, sb, rec, &sb->err)) {
             sb->fails = true;
             cut(batch, i);
             break;
@@ -157,21 +179,25 @@ static void judge(tg__sink *s, tg__sink_batch *sb)
     tg_page_add(s->task->page->records_filtered, filtered);
 }
 
-int tg__sink_enqueue(tg__sink *s, tg__sink_batch *sb, tg_err *err)
+static int cook(tg__sink *s, tg__sink_batch *sb, tg_err *err)
 {
+    tg_task *task = s->task;
     int rc;
 
-    tg__sink_offsets_polled(&s->offsets, sb->batch);
-    rc = tg_chain_run(s->task->chain, sb->batch, err);
+    tg_dead_letters_keep(task->policy.dead, sb->batch, &sb->originals);
+    tg_chain_retry(task->chain, &task->policy.retry, tg__sink_wait, s);
+    s->cooking = sb;
+    rc = tg_chain_run(task->chain, sb->batch, err);
+    s->cooking = NULL;
     if (rc) {
         tg__sink_give(s, sb);
         if (rc != TG_ERR_STOPPED)
-            tg_err_prefix(err, "Sink connector %s, task %d", s->task->name,
-                          s->task->id);
+            tg_err_prefix(err, "Sink connector %s, task %d", task->name,
+                          task->id);
         return rc;
     }
     judge(s, sb);
-    sb->todo = bring_forward(sb->batch, TG_KEEP);
+    sb->todo = tg__sink_bring_forward(sb->batch);
     if (s->queue_tail)
         s->queue_tail->next = sb;
     else
@@ -180,80 +206,154 @@ int tg__sink_enqueue(tg__sink *s, tg__sink_batch *sb, tg_err *err)
     return 0;
 }
 
+/* What came while the chain waited to try again follows it. */
+int tg__sink_enqueue(tg__sink *s, tg__sink_batch *sb, tg_err *err)
+{
+    int rc;
+
+    tg__sink_offsets_polled(&s->offsets, sb->batch);
+    rc = cook(s, sb, err);
+    while (rc == 0 && s->raw) {
+        sb = s->raw;
+        s->raw = sb->next;
+        if (!s->raw)
+            s->raw_tail = NULL;
+        sb->next = NULL;
+        rc = cook(s, sb, err);
+    }
+    return rc;
+}
+
 /* --- put ----------------------------------------------------------------- */
 
-/* put raised. 0: again later; TG_ERR_*: the task fails. */
-static int put_raised(tg__sink *s, tg__sink_batch *sb, int rc, tg_err *err)
+/* put raised for the first n records. 0: they are put again; TG_ERR_*: the task
+ * fails. */
+static int put_raised(tg__sink *s, tg__sink_batch *sb, uint32_t n, int rc,
+                      tg_err *err)
 {
     tg_batch *batch = sb->batch;
-    uint32_t at = batch->cursor < sb->todo ? batch->cursor : 0;
+    uint32_t at = batch->cursor < n ? batch->cursor : 0;
     char place[600];
 
     if (err->retriable && !err->fatal) {
-        for (uint32_t i = 0; i < sb->todo; i++)
+        for (uint32_t i = 0; i < n; i++)
             if (batch->items[i]->verdict != TG_DONE)
                 batch->items[i]->verdict = TG_RETRY;
         return 0;
     }
     if (rc == TG_ERR_STOPPED)
         return rc;
+    if (tg__sink_may_search(s, err)) {
+        tg_page_add(s->task->page->records_failed, 1);
+        tg__sink_search_raised(sb, n, err);
+        return 0;
+    }
     tg_record_place(batch->items[at], place, sizeof place);
     tg_err_prefix(err,
                   "Sink connector %s, task %d: put failed near the record "
                   "%s",
                   s->task->name, s->task->id, place);
+    tg_err_suffix(err, "; correct the data or what the sink writes to%s",
+                  s->task->policy.tolerate
+                      ? ""
+                      : ", or set errors.tolerance=all to skip the records "
+                        "that it fails for");
     return rc;
 }
 
-/* Looks at the verdicts of the records that put was given. */
-static int settle_put(tg__sink *s, tg__sink_batch *sb, tg_err *err)
+/* The task fails at rec: nothing at or behind it in its partition counts, nor
+ * what waits to be put again. What was put of other partitions counts. */
+static void cut_behind(tg_batch *batch, const tg_record *rec)
+{
+    for (uint32_t i = 0; i < batch->n; i++) {
+        tg_record *other = batch->items[i];
+        if (other->origin_partition == rec->origin_partition &&
+            other->origin_topiclen == rec->origin_topiclen &&
+            memcmp(other->origin_topic, rec->origin_topic,
+                   rec->origin_topiclen) == 0 &&
+            other->origin_offset >= rec->origin_offset)
+            other->verdict = TG_UNPROCESSED;
+    }
+}
+
+/* A record that put rejected fails the task: what was put before it counts. */
+static void fail_at(tg__sink_batch *sb, tg_record *culprit, const tg_err *err)
 {
     tg_batch *batch = sb->batch;
-    int64_t done = 0;
 
-    for (uint32_t i = 0; i < sb->todo; i++) {
+    sb->fails = true;
+    sb->err = *err;
+    cut_behind(batch, culprit);
+    for (uint32_t i = 0; i < batch->n; i++) {
         tg_record *rec = batch->items[i];
-        tg_error_stage stage;
-        if (rec->verdict == TG_KEEP || rec->verdict == TG_DONE) {
+        if (rec->verdict == TG_KEEP || rec->verdict == TG_RETRY ||
+            rec->verdict == TG_REJECT || rec->verdict == TG__CULPRIT)
+            cut_behind(batch, rec);
+    }
+}
+
+/* Looks at the verdicts of the n records that put was given. True if some are
+ * to be put again after a pause; their verdict is KEEP. */
+static bool settle_put(tg__sink *s, tg__sink_batch *sb, uint32_t n, bool raised)
+{
+    tg_batch *batch = sb->batch;
+    tg_record *culprit = NULL;
+    int64_t done = 0;
+    bool again = false;
+    tg_err err = {0};
+
+    for (uint32_t i = 0; i < n; i++) {
+        tg_record *rec = batch->items[i];
+        if (rec->verdict == TG_DONE || (rec->verdict == TG_KEEP && !raised)) {
             rec->verdict = TG_DONE;
             done++;
+        } else if (rec->verdict == TG_RETRY) {
+            rec->verdict = TG_KEEP;
+            again = true;
+        } else if (rec->verdict == TG_REJECT) {
+            rec->stage = TG_STAGE_PUT;
+            if (ask_policy(s, sb, rec, &err) && !culprit)
+                culprit = rec;
+            if (culprit)
+                break;
         }
-        if (rec->verdict != TG_REJECT)
-            continue;
-        rec->stage = TG_STAGE_PUT;
-        stage = tg_chain_stage(s->task->chain, rec);
-        if (tg_error_policy_record(&s->task->policy, rec, &stage, err))
-            return err->code;
     }
     tg_page_add(s->task->page->records_out, done);
-    return 0;
+    if (!culprit)
+        return again;
+    for (uint32_t i = 0; i < n; i++)
+        if (batch->items[i]->verdict == TG_KEEP && !raised)
+            batch->items[i]->verdict = TG_DONE; /* put has returned */
+    fail_at(sb, culprit, &err);
+    return false;
 }
 
 static void retry_later(tg__sink *s, tg__sink_batch *sb, const tg_err *why)
 {
-    tg_batch *batch = sb->batch;
+    int64_t ms = tg_retry_delay_ms(&s->task->policy.retry, ++sb->attempts);
 
-    for (uint32_t i = 0; i < sb->todo; i++)
-        batch->items[i]->verdict = TG_KEEP;
-    tg_warn(MOD, "%u records are put again in %d ms%s%s", sb->todo,
-            sb->backoff_ms, why->code ? ": " : "", why->code ? why->text : "");
+    tg__sink_search_forget(sb);
+    tg_warn(MOD, "%u records are put again in %lld ms%s%s", sb->todo,
+            (long long)ms, why->code ? ": " : "", why->code ? why->text : "");
     tg_page_add(s->task->page->retries, 1);
-    sb->retry_ns = tg_clock_ns() + sb->backoff_ms * 1000000LL;
-    sb->backoff_ms = sb->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS
-                                                         : sb->backoff_ms * 2;
+    if (why->code)
+        tg_page_add(s->task->page->records_failed, 1);
+    sb->retry_ns = tg_clock_ns() + ms * 1000000;
 }
 
-/* One put of what is left of the batch. 0 also when some must be put again:
- * then todo is not 0. */
+/* One put, of what is left of the batch or of a piece. 0 also when some must be
+ * put again: then todo is not 0. */
 static int put_once(tg__sink *s, tg__sink_batch *sb, tg_err *err)
 {
     tg_batch *batch = sb->batch;
-    uint32_t n = batch->n;
+    uint32_t n = batch->n, given = tg__sink_next_piece(sb);
     int64_t start = tg_clock_ns();
     tg_err why = {0};
+    bool again, raised;
     int rc;
 
-    batch->n = batch->hi = batch->max = sb->todo;
+    sb->retry_ns = 0;
+    batch->n = batch->hi = batch->max = given;
     batch->lo = 0;
     tg__task_at(s->task, TG_AT_PUT);
     tg_task_take_told();
@@ -265,17 +365,18 @@ static int put_once(tg__sink *s, tg__sink_batch *sb, tg_err *err)
      * the records are read again after the restart. */
     if (rc == 0 && tg_task_take_told())
         return tg_err_set(err, TG_ERR_STOPPED, "the task stops");
+    raised = rc != 0;
     if (rc)
-        rc = put_raised(s, sb, rc, &why);
+        rc = put_raised(s, sb, given, rc, &why);
+    else
+        tg__sink_search_passed(sb);
     if (rc) {
         *err = why;
         return rc;
     }
-    rc = settle_put(s, sb, err);
-    if (rc)
-        return rc;
-    sb->todo = bring_forward(batch, TG_RETRY);
-    if (sb->todo > 0)
+    again = settle_put(s, sb, given, raised);
+    sb->todo = tg__sink_bring_forward(batch);
+    if (sb->todo > 0 && again)
         retry_later(s, sb, &why);
     return 0;
 }
@@ -303,7 +404,8 @@ static int complete(tg__sink *s, tg__sink_batch *sb, tg_err *err)
 
 int tg__sink_put(tg__sink *s, tg_err *err)
 {
-    int rc = 0;
+    int64_t end = tg_clock_ns() + SLICE_MS * 1000000LL;
+    int rc = tg_dead_letters_serve(s->task->policy.dead, err);
 
     while (rc == 0 && s->queue && !tg__task_stopping(s->task)) {
         tg__sink_batch *sb = s->queue;
@@ -311,10 +413,13 @@ int tg__sink_put(tg__sink *s, tg_err *err)
             if (sb->retry_ns && tg_clock_ns() < sb->retry_ns)
                 break;
             rc = put_once(s, sb, err);
-            if (rc || sb->todo > 0)
-                break;
         }
-        rc = complete(s, sb, err);
+        if (rc == 0)
+            rc = tg__sink_search_end(s, sb, err);
+        if (rc == 0 && sb->todo == 0)
+            rc = complete(s, sb, err);
+        if (tg_clock_ns() > end)
+            break;
     }
     tg_page_set(s->task->page->in_flight, s->queue ? s->queue->todo : 0);
     return rc;
@@ -333,12 +438,22 @@ static bool is_of(const tg_record *rec, const tg_partition *parts, int n)
     return false;
 }
 
+static void forget_of(tg_batch *batch, const tg_partition *parts, int n)
+{
+    for (uint32_t i = 0; i < batch->n; i++)
+        if (is_of(batch->items[i], parts, n))
+            batch->items[i]->verdict = TG_UNPROCESSED;
+}
+
 void tg__sink_forget(tg__sink *s, const tg_partition *parts, int n)
 {
     for (tg__sink_batch *sb = s->queue; sb; sb = sb->next) {
-        for (uint32_t i = 0; i < sb->batch->n; i++)
-            if (is_of(sb->batch->items[i], parts, n))
-                sb->batch->items[i]->verdict = TG_UNPROCESSED;
-        sb->todo = bring_forward(sb->batch, TG_KEEP);
+        forget_of(sb->batch, parts, n);
+        tg__sink_search_forget(sb);
+        sb->todo = tg__sink_bring_forward(sb->batch);
     }
+    for (tg__sink_batch *sb = s->raw; sb; sb = sb->next)
+        forget_of(sb->batch, parts, n);
+    if (s->cooking)
+        forget_of(s->cooking->batch, parts, n);
 }

@@ -298,7 +298,7 @@ static void finish(tg__sink *s, int rc, const tg_err *why)
     tg_err err = {0};
 
     s->closing = true;
-    if (rc && why->fatal)
+    if (tg__task_vm_gone(rc, why))
         return;
     /* the last flush may take its time; the supervisor sees to the limit */
     tg_task_set_stopping(false);

@@ -5,6 +5,7 @@
 #ifndef TG_TASK_SOURCE_H
 #define TG_TASK_SOURCE_H
 #include "kafka/producer.h"
+#include "task/dead_letter.h"
 #include "task/offset_tracker.h"
 #include "task/task.h"
 #include "task/topics.h"
@@ -18,6 +19,7 @@ typedef struct tg__source_batch {
     struct tg__source_batch *next; /* pool or done list */
     struct tg__source_batch *all;  /* every batch, for the end */
     tg_batch *batch;
+    tg_originals originals;
     tg_segment *seg;  /* what is being sent now; waits for `pending` reports */
     uint32_t pending; /* handed to the producer, no report yet */
     bool handed;      /* nothing more of it will be sent */
@@ -59,10 +61,19 @@ void tg__source_delivered(void *ctx, tg_batch *batch, const char *topic,
  * report. */
 void tg__source_serve(tg__source *s, int ms);
 
+/* Runs the chain over a polled batch; while it waits to try something again,
+ * reports and messages are served and offsets committed. 0 or TG_ERR_*. */
+int tg__source_cook(tg__source *s, tg__source_batch *sb, tg_err *err);
 /* Takes a batch that ran through the chain: decides about rejected records,
  * makes topics, hands the rest to the producer. The batch belongs to the
  * sending half afterwards. 0; TG_ERR_STOPPED when time ran out (what was not
  * sent stays uncommitted); other TG_ERR_*: the task fails. */
 int tg__source_send(tg__source *s, tg__source_batch *sb, tg_err *err);
+
+/* --- source_task.c ------------------------------------------------------- */
+bool tg__source_commit_due(const tg__source *s);
+/* Reports what is committable and, if tell, tells the connector. Waits for dead
+ * letters first; without them nothing is reported. */
+void tg__source_commit(tg__source *s, bool tell);
 
 #endif

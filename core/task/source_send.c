@@ -46,6 +46,7 @@ tg__source_batch *tg__source_take(tg__source *s)
         s->all = sb;
     }
     sb->next = NULL;
+    sb->originals = (tg_originals){0};
     sb->seg = NULL;
     sb->pending = 0;
     sb->handed = false;
@@ -122,15 +123,28 @@ static tg_record *find_payload(tg_batch *batch, const char *topic,
     return NULL;
 }
 
+static int ask_policy(tg__source *s, const tg__source_batch *sb,
+                      const tg_record *rec, const tg_error_stage *stage,
+                      tg_err *err)
+{
+    return tg_error_policy_record(&s->task->policy, rec,
+                                  tg_dead_letters_original(&sb->originals, rec),
+                                  stage, err);
+}
+
 /* The policy's word about a record that could not be sent. 0: skipped. */
-static int refuse(tg__source *s, tg_record *rec, const tg_err *why, tg_err *err)
+static int refuse(tg__source *s, const tg__source_batch *sb, tg_record *rec,
+                  const tg_err *why, tg_err *err)
 {
     tg_error_stage stage;
 
     tg_record_reject(rec, "%s", why->text);
     rec->stage = TG_STAGE_SEND;
     stage = tg_chain_stage(s->task->chain, rec);
-    return tg_error_policy_record(&s->task->policy, rec, &stage, err);
+    if (why->code == TG_ERR_LIMIT)
+        stage.exception =
+            "org.apache.kafka.common.errors.RecordTooLargeException";
+    return ask_policy(s, sb, rec, &stage, err);
 }
 
 static void delivery_failed(tg__source *s, tg__source_batch *sb,
@@ -140,7 +154,7 @@ static void delivery_failed(tg__source *s, tg__source_batch *sb,
     tg_record *rec = find_payload(sb->batch, topic, payload);
     tg_err err = {0};
 
-    if (rec && refuse(s, rec, why, &err) == 0) {
+    if (rec && refuse(s, sb, rec, why, &err) == 0) {
         tg_offset_tracker_ack(s->tracker, sb->seg, NULL, 0, -1);
         return;
     }
@@ -207,6 +221,10 @@ void tg__source_serve(tg__source *s, int ms)
     tg__task_heartbeat(s->task);
     if (tg_control_pending(s->task->control))
         tg__task_control(s->task, 0);
+    if (tg_dead_letters_serve(s->task->policy.dead, &err) && !s->failed) {
+        s->failed = true;
+        s->failure = err;
+    }
     if (tg_producer_error(s->producer, &err)) {
         tg_log_write(err.fatal ? TG_LOG_ERROR : TG_LOG_WARN, MOD, "%s",
                      err.text);
@@ -376,7 +394,7 @@ static int send_error(tg__source *s, tg__source_batch *sb, uint32_t *at,
                       s->task->id);
         return err->code;
     }
-    rc = refuse(s, sb->batch->items[*at], why, err);
+    rc = refuse(s, sb, sb->batch->items[*at], why, err);
     if (rc)
         return rc;
     tg_offset_tracker_ack(s->tracker, sb->seg, NULL, 0, -1);
@@ -456,6 +474,44 @@ static int send_slices(tg__source *s, tg__source_batch *sb, uint32_t end,
     return rc;
 }
 
+/* --- the chain ----------------------------------------------------------- */
+
+/* tg_chain_wait_fn. */
+static int wait_retry(void *ctx, int64_t ms, tg_err *err)
+{
+    tg__source *s = ctx;
+    int64_t end = tg_clock_ns() + ms * 1000000;
+
+    do {
+        int64_t left = (end - tg_clock_ns()) / 1000000;
+        int slice = left < 0 ? 0 : left < WAIT_MS ? (int)left : WAIT_MS;
+        tg__task_at(s->task, TG_AT_IDLE);
+        if (tg_producer_outstanding(s->producer) > 0)
+            tg__source_serve(s, slice);
+        else
+            tg__task_control(s->task, slice);
+        tg__source_serve(s, 0);
+        if (s->failed) {
+            *err = s->failure;
+            return err->code;
+        }
+        if (tg__task_stopping(s->task))
+            return tg_err_set(err, TG_ERR_STOPPED, "the task stops");
+        if (tg__source_commit_due(s))
+            tg__source_commit(s, true);
+    } while (tg_clock_ns() < end);
+    return 0;
+}
+
+int tg__source_cook(tg__source *s, tg__source_batch *sb, tg_err *err)
+{
+    tg_task *task = s->task;
+
+    tg_dead_letters_keep(task->policy.dead, sb->batch, &sb->originals);
+    tg_chain_retry(task->chain, &task->policy.retry, wait_retry, s);
+    return tg_chain_run(task->chain, sb->batch, err);
+}
+
 /* --- what comes before sending ------------------------------------------- */
 
 static void reject_topicless(tg_batch *batch)
@@ -472,8 +528,10 @@ static void reject_topicless(tg_batch *batch)
 
 /* How much of the batch goes on. With tolerance none the records before the
  * first rejected one are sent, and *fail is set. */
-static uint32_t judge(tg__source *s, tg_batch *batch, int *fail, tg_err *err)
+static uint32_t judge(tg__source *s, const tg__source_batch *sb, int *fail,
+                      tg_err *err)
 {
+    tg_batch *batch = sb->batch;
     int64_t filtered = 0;
 
     *fail = 0;
@@ -487,7 +545,7 @@ static uint32_t judge(tg__source *s, tg_batch *batch, int *fail, tg_err *err)
         if (rec->verdict != TG_REJECT)
             tg_record_reject(rec, "it was not processed");
         stage = tg_chain_stage(s->task->chain, rec);
-        *fail = tg_error_policy_record(&s->task->policy, rec, &stage, err);
+        *fail = ask_policy(s, sb, rec, &stage, err);
         if (*fail) {
             tg_page_add(s->task->page->records_filtered, filtered);
             return i;
@@ -536,7 +594,7 @@ int tg__source_send(tg__source *s, tg__source_batch *sb, tg_err *err)
 
     tg__task_at(s->task, TG_AT_SEND);
     reject_topicless(batch);
-    end = judge(s, batch, &fail, &rejected);
+    end = judge(s, sb, &fail, &rejected);
     rc = ensure_topics(s, batch, end, err);
     if (rc == 0)
         rc = send_slices(s, sb, end, err);

@@ -24,6 +24,7 @@ enum {
     REPORT_MS = 10,   /* slice of a wait while reports are to come */
     BACKOFF_MS = 100, /* first wait after a retriable error in poll */
     BACKOFF_MAX_MS = 10000,
+    LETTERS_MS = 500, /* to the next try to commit behind dead letters */
     RELEASE_PATIENCE_MS = 1000 /* at stop, since the last release */
 };
 
@@ -57,14 +58,35 @@ static void collect_offset(void *ctx, int32_t partition, int64_t offset,
     json_decref(what);
 }
 
-/* Reports what is committable and tells the connector, unless its VM died. */
-static void commit(tg__source *s, bool tell)
+/* Offsets may pass what failed only when Kafka has the dead letters. */
+static bool letters_written(tg__source *s)
 {
-    collect c = {.list = json_array()};
+    tg_dead_letters *dead = s->task->policy.dead;
+    int ms = tg__task_stop_left(s->task, (int)s->task->flush_timeout_ms);
+    tg_err err = {0};
+    int rc = tg_dead_letters_settle(dead, ms, &err);
+
+    if (rc == 0)
+        return true;
+    tg_page_add(s->task->page->commit_failures, 1);
+    tg_warn(MOD, "Offsets are not committed: %s%s",
+            rc == 1 ? "dead letters wait for topic " : err.text,
+            rc == 1 ? tg_dead_letters_topic(dead) : "");
+    s->task->commit_asked = false;
+    s->next_commit_ns = tg_clock_ns() + LETTERS_MS * 1000000LL;
+    return false;
+}
+
+void tg__source_commit(tg__source *s, bool tell)
+{
+    collect c = {0};
     tg_page *page = s->task->page;
     tg_err err = {0};
 
     tg__task_at(s->task, TG_AT_COMMIT);
+    if (!letters_written(s))
+        return;
+    c.list = json_array();
     tg_offset_tracker_take(s->tracker, collect_offset, &c);
     if (c.bad) {
         tg_page_add(page->commit_failures, 1);
@@ -88,7 +110,7 @@ static void commit(tg__source *s, bool tell)
     s->next_commit_ns = tg_clock_ns() + s->task->flush_interval_ms * 1000000;
 }
 
-static bool commit_due(const tg__source *s)
+bool tg__source_commit_due(const tg__source *s)
 {
     return s->task->commit_asked || tg_clock_ns() >= s->next_commit_ns;
 }
@@ -201,7 +223,7 @@ static void count_polled(tg__source *s, const tg_batch *batch)
 
 static int chain_and_send(tg__source *s, tg__source_batch *sb, tg_err *err)
 {
-    int rc = tg_chain_run(s->task->chain, sb->batch, err);
+    int rc = tg__source_cook(s, sb, err);
 
     if (rc == 0)
         return tg__source_send(s, sb, err);
@@ -251,8 +273,8 @@ static int loop(tg__source *s, tg_err *err)
             *err = s->failure;
             return err->code;
         }
-        if (commit_due(s))
-            commit(s, true);
+        if (tg__source_commit_due(s))
+            tg__source_commit(s, true);
         if (s->task->paused)
             wait_ms(s, IDLE_MS, false);
         else if (!tg_offset_tracker_room(s->tracker, 1, 1))
@@ -374,10 +396,10 @@ int tg__source_task_run(tg_task *task, tg_err *err)
         s.next_commit_ns = tg_clock_ns() + task->flush_interval_ms * 1000000;
         rc = loop(&s, err);
         drain(&s);
-        commit(&s, rc == 0 || !err->fatal);
+        tg__source_commit(&s, !tg__task_vm_gone(rc, err));
         if (rc)
             tg__task_report_failed(task, err);
-        if (rc == 0 || !err->fatal)
+        if (!tg__task_vm_gone(rc, err))
             stop_instance(&s);
     }
     end(&s);

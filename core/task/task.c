@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/services.h"
+#include "task/dead_letter.h"
 #include "task/protocol.h"
 #include "task/settings.h"
 #include <malloc.h>
@@ -182,6 +183,9 @@ static void take(tg_task *task, const json_t *msg)
         set_paused(task, false);
     else if (strcmp(op, "commit") == 0)
         task->commit_asked = true;
+    else if (strcmp(op, "topic.ok") == 0 &&
+             tg_dead_letters_answer(task->policy.dead, msg))
+        return;
     else if (strcmp(op, "log") == 0)
         take_log(msg);
     else if (!task->on_message || !task->on_message(task->ctx, op, msg))
@@ -281,6 +285,8 @@ static int prepare(tg_task *task, tg_err *err)
                          task->policy.tolerate, task->page, err);
         rc = task->chain ? 0 : err->code;
     }
+    if (rc == 0)
+        rc = tg_dead_letters_start(task, err);
     if (rc)
         tg_err_prefix(err, "%s connector %s, task %d",
                       task->source ? "Source" : "Sink", task->name, task->id);
@@ -364,8 +370,11 @@ int tg__task_run(json_t *msg, tg_buf *in)
     if (rc == 0)
         rc = task.source ? tg__source_task_run(&task, &err)
                          : tg__sink_task_run(&task, &err);
+    rc = tg__task_outcome(&task, rc);
     if (rc)
         tg__task_report_failed(&task, &err);
+    tg_dead_letters_free(task.policy.dead,
+                         tg__task_stop_left(&task, (int)task.flush_timeout_ms));
     tg_instance_free(task.instance);
     tg_chain_free(task.chain);
     if (task.vm)

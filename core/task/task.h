@@ -64,6 +64,12 @@ static inline int tg__task_outcome(const tg_task *task, int rc)
 {
     return rc == TG_ERR_STOPPED && tg__task_stopping(task) ? 0 : rc;
 }
+/* After a failure: no hook can be called any more. A script that raises
+ * tide.fatal only asks for the end of the task. */
+static inline bool tg__task_vm_gone(int rc, const tg_err *err)
+{
+    return rc && err->fatal && err->code != TG_ERR_SCRIPT;
+}
 /* Milliseconds left for stopping, at most cap. */
 int tg__task_stop_left(const tg_task *task, int cap);
 

@@ -1,0 +1,717 @@
+/*
+ * Dead letters. They are collected in batches of their own, whose memory lives
+ * until Kafka has acknowledged or refused each of them:
+ *
+ *   add -> the last batch of the list -> producer -> report -> batch empty:
+ * free
+ *
+ * A letter that is refused with a stack trace in it is sent once more without
+ * (the trace may be what made it too large). When that fails too, a letter of
+ * a task that goes on without its record (errors.tolerance=all) would be a lost
+ * record: the task fails instead and its offsets stay. When the task fails
+ * anyway, the failure is logged and counted only.
+ *
+ * The task's thread; delivery reports are served inside tg_producer_poll.
+ */
+#include "task/dead_letter.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "host/services.h"
+#include "kafka/admin.h"
+#include "kafka/producer.h"
+#include <stdio.h>
+
+static const char MOD[] = "errors";
+
+enum {
+    ADMIN_TIMEOUT_MS = 30000,
+    LETTERS = 256,         /* of one batch */
+    BATCH_BYTES = 4 << 20, /* of one batch, roughly */
+    UNDER_WAY_MAX = 2000,  /* letters; then add waits */
+    BYTES_MAX = 64 << 20,  /* of them */
+    WAIT_MS = 50,
+    TELL_S = 30,
+    TRACE_MAX = 8192
+};
+
+static const char TOPIC[] = "errors.deadletterqueue.topic.name";
+static const char REPLICATION[] =
+    "errors.deadletterqueue.topic.replication.factor";
+static const char CONTEXT[] = "errors.deadletterqueue.context.headers.enable";
+static const char STACKTRACE[] = "__connect.errors.exception.stacktrace";
+
+typedef struct letters {
+    struct letters *next;
+    tg_batch *batch;
+    uint32_t from;    /* handed to the producer up to here */
+    uint32_t pending; /* of those: no report yet */
+    size_t bytes;
+} letters;
+
+struct tg_dead_letters {
+    tg_task *task;
+    tg_dead_letter_settings settings;
+    char *topic;
+    tg_producer *producer; /* NULL until the first letter */
+    letters *first, *last;
+    int64_t under_way; /* letters that are not settled */
+    int64_t bytes;
+    bool closing;
+    bool failed;
+    tg_err failure;
+    bool answered; /* embedded broker: the topic is there */
+    tg_err answer;
+};
+
+/* --- settings ------------------------------------------------------------ */
+
+int tg_dead_letter_settings_read(tg_dead_letter_settings *out,
+                                 const json_t *config, const char **key,
+                                 tg_err *err)
+{
+    const char *topic = tg_config_get(config, TOPIC, "");
+    int64_t n = 3;
+
+    *out = (tg_dead_letter_settings){.topic = *topic ? topic : NULL};
+    *key = TOPIC;
+    if (strlen(topic) > 249 || strspn(topic, "abcdefghijklmnopqrstuvwxyz"
+                                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                             "0123456789._-") != strlen(topic))
+        return tg_err_set(err, TG_ERR_CONFIG,
+                          "Invalid value %.300s for configuration %s: a topic "
+                          "name has 1 to 249 characters of a-z, A-Z, 0-9, '.', "
+                          "'_' and '-'",
+                          topic, TOPIC);
+    *key = REPLICATION;
+    if (tg_config_int(config, REPLICATION, 3, -1, INT16_MAX, &n, err))
+        return TG_ERR_CONFIG;
+    if (n == 0)
+        return tg_err_set(err, TG_ERR_CONFIG,
+                          "Invalid value 0 for configuration %s: at least 1, "
+                          "or -1 for the broker's default",
+                          REPLICATION);
+    out->replication = (int)n;
+    *key = CONTEXT;
+    return tg_config_bool(config, CONTEXT, false, &out->context, err);
+}
+
+/* --- the topic ----------------------------------------------------------- */
+
+bool tg_dead_letters_answer(tg_dead_letters *d, const json_t *msg)
+{
+    const char *topic = json_string_value(json_object_get(msg, "topic"));
+    const char *error = json_string_value(json_object_get(msg, "error"));
+
+    if (!d || d->answered || !topic || strcmp(topic, d->topic) != 0)
+        return false;
+    d->answered = true;
+    if (error)
+        tg_err_set(&d->answer, TG_ERR_KAFKA,
+                   "the embedded broker cannot make it: %s", error);
+    return true;
+}
+
+static int ask_supervisor(tg_dead_letters *d, tg_err *err)
+{
+    tg_task *task = d->task;
+
+    tg_control_send(task->control,
+                    json_pack("{s:s, s:s}", "op", "needs", "topic", d->topic));
+    while (!d->answered) {
+        if (tg__task_stopping(task))
+            return tg_err_set(err, TG_ERR_STOPPED, "the task stops");
+        tg__task_heartbeat(task);
+        tg__task_control(task, 500);
+    }
+    if (d->answer.code)
+        *err = d->answer;
+    return d->answer.code;
+}
+
+static int make_topic(tg_dead_letters *d, tg_err *err)
+{
+    tg_client_scope scope = tg__task_scope(d->task);
+    json_t *config = tg_client_config_dlq_admin(&scope, err);
+    tg_admin *admin = config ? tg_admin_new(config, err) : NULL;
+    int partitions, rc = admin ? 0 : err->code;
+
+    json_decref(config);
+    if (rc)
+        return rc;
+    rc = tg_admin_topic_exists(admin, d->topic, ADMIN_TIMEOUT_MS, &partitions,
+                               err);
+    if (rc == 0) {
+        rc = tg_admin_create_topic(admin, d->topic, 1, d->settings.replication,
+                                   NULL, ADMIN_TIMEOUT_MS, err);
+        if (rc == 0)
+            tg_info(MOD, "Created the dead-letter topic %s", d->topic);
+        else
+            tg_err_prefix(err, "it cannot be created with %s=%d", REPLICATION,
+                          d->settings.replication);
+    } else if (rc > 0) {
+        rc = 0;
+    }
+    tg_admin_free(admin);
+    return rc;
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+int tg_dead_letters_start(tg_task *task, tg_err *err)
+{
+    tg_dead_letter_settings settings;
+    tg_dead_letters *d;
+    const char *key;
+    int rc = tg_dead_letter_settings_read(&settings, task->config, &key, err);
+
+    if (rc || !settings.topic)
+        return rc;
+    d = tg_calloc(sizeof *d);
+    d->task = task;
+    d->settings = settings;
+    d->topic = tg_strdup(settings.topic);
+    task->policy.dead = d;
+    rc = task->embedded ? ask_supervisor(d, err) : make_topic(d, err);
+    if (rc && rc != TG_ERR_STOPPED)
+        tg_err_prefix(err, "%s=%s", TOPIC, d->topic);
+    return rc;
+}
+
+const char *tg_dead_letters_topic(const tg_dead_letters *d)
+{
+    return d->topic;
+}
+
+static void letters_free(tg_dead_letters *d, letters *l)
+{
+    d->bytes -= (int64_t)l->bytes;
+    tg_batch_free(l->batch);
+    tg_free(l);
+}
+
+void tg_dead_letters_free(tg_dead_letters *d, int timeout_ms)
+{
+    tg_err err = {0};
+
+    if (!d)
+        return;
+    if (timeout_ms > 0 && tg_dead_letters_settle(d, timeout_ms, &err) == 1)
+        tg_warn(MOD,
+                "%lld dead letters for topic %s were not acknowledged "
+                "before the task ended",
+                (long long)d->under_way, d->topic);
+    d->closing = true;
+    tg_producer_free(d->producer, 0);
+    while (d->first) {
+        letters *next = d->first->next;
+        letters_free(d, d->first);
+        d->first = next;
+    }
+    tg_free(d->topic);
+    tg_free(d);
+}
+
+/* --- originals ----------------------------------------------------------- */
+
+void tg_dead_letters_keep(const tg_dead_letters *d, tg_batch *batch,
+                          tg_originals *out)
+{
+    *out = (tg_originals){0};
+    if (!d || batch->n == 0)
+        return;
+    out->items = tg_arena_alloc(batch->arena, batch->n * sizeof *out->items);
+    if (!out->items)
+        return;
+    out->n = batch->n;
+    for (uint32_t i = 0; i < batch->n; i++) {
+        out->items[i].rec = batch->items[i];
+        out->items[i].copy = tg_record_copy(batch->items[i]);
+    }
+}
+
+static bool same_origin(const tg_record *a, const tg_record *b)
+{
+    if (a->origin_partition != b->origin_partition ||
+        a->origin_offset != b->origin_offset ||
+        a->origin_topiclen != b->origin_topiclen ||
+        (a->origin_topiclen &&
+         memcmp(a->origin_topic, b->origin_topic, a->origin_topiclen) != 0))
+        return false;
+    if (!a->source_offset || !b->source_offset)
+        return !a->source_offset && !b->source_offset;
+    return a->source_offsetlen == b->source_offsetlen &&
+           memcmp(a->source_offset, b->source_offset, a->source_offsetlen) == 0;
+}
+
+/* A split record is not among them: what it was split from has its origin. */
+tg_record *tg_dead_letters_original(const tg_originals *originals,
+                                    const tg_record *rec)
+{
+    for (uint32_t i = 0; i < originals->n; i++)
+        if (originals->items[i].rec == rec)
+            return originals->items[i].copy;
+    for (uint32_t i = 0; i < originals->n; i++)
+        if (same_origin(originals->items[i].rec, rec))
+            return originals->items[i].copy;
+    return NULL;
+}
+
+/* --- making a letter ----------------------------------------------------- */
+
+static void put_bytes(tg_batch *batch, tg_cell *cell, const char *p, size_t len)
+{
+    cell->out = p && len ? tg_arena_dup(batch->arena, p, len) : p ? "" : NULL;
+    cell->outlen = p ? (int32_t)len : -1;
+}
+
+/* What a cell is on the wire: as received, else as the task's converter writes
+ * it, else JSON. */
+static void put_cell(tg_batch *batch, tg_cell *to, tg_cell *from,
+                     const tg_converter *conv)
+{
+    tg_err err = {0};
+    uint32_t len = 0;
+    const char *text;
+
+    to->out = NULL;
+    to->outlen = -1;
+    if (from->raw && !from->dirty) {
+        put_bytes(batch, to, from->raw, (size_t)from->rawlen);
+    } else if (from->state == TG_CELL_NULL) {
+        return;
+    } else if (tg_cell_encode(from, conv, &err) == 0) {
+        if (from->outlen >= 0)
+            put_bytes(batch, to, from->out ? from->out : "",
+                      (size_t)from->outlen);
+    } else if (from->state == TG_CELL_DECODED) {
+        text = tg_value_json(from->record->batch, &from->value, &len);
+        if (text)
+            put_bytes(batch, to, text, len);
+    }
+}
+
+static tg_header *add_header(tg_record *letter, const char *name, size_t len)
+{
+    tg_header *h = &letter->headers[letter->nheaders++];
+
+    h->name = tg_arena_dup(letter->batch->arena, name, len);
+    h->namelen = h->name ? (uint32_t)len : 0;
+    h->cell.record = letter;
+    h->cell.outlen = -1;
+    return h;
+}
+
+static void context_header(tg_record *letter, const char *name,
+                           const char *text, size_t len)
+{
+    tg_header *h = add_header(letter, name, strlen(name));
+
+    put_bytes(letter->batch, &h->cell, text, len);
+}
+
+static void context_text(tg_record *letter, const char *name, const char *text)
+{
+    context_header(letter, name, text, strlen(text));
+}
+
+static void context_number(tg_record *letter, const char *name, int64_t n)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%lld", (long long)n);
+    context_text(letter, name, text);
+}
+
+/* Sinks: the consumed record. Sources have no such coordinates: the topic that
+ * the record was for, and the source partition and offset as JSON. */
+static void add_origin(tg_record *letter, const tg_record *rec)
+{
+    static const char topic[] = "__connect.errors.topic",
+                      partition[] = "__connect.errors.partition",
+                      offset[] = "__connect.errors.offset";
+    const char *name = NULL, *text;
+    char shortform[128];
+
+    if (rec->origin_topic) {
+        context_header(letter, topic, rec->origin_topic, rec->origin_topiclen);
+        context_number(letter, partition, rec->origin_partition);
+        context_number(letter, offset, rec->origin_offset);
+        return;
+    }
+    if (rec->topiclen)
+        context_header(letter, topic, rec->topic, rec->topiclen);
+    text = rec->origin_partition >= 0
+               ? tg_partition_text(rec->origin_partition, &name)
+               : NULL;
+    if (!text)
+        return;
+    context_text(letter, partition, text);
+    snprintf(shortform, sizeof shortform, "{\"%.80s\":%lld}",
+             name ? name : "offset", (long long)rec->origin_offset);
+    if (rec->source_offset)
+        context_header(letter, offset, rec->source_offset,
+                       rec->source_offsetlen);
+    else
+        context_text(letter, offset, shortform);
+}
+
+/* As Java prints a throwable: class, message, then where it happened. */
+static void add_trace(tg_record *letter, const tg_record *rec,
+                      const char *exception, const tg_error_stage *stage)
+{
+    tg_buf text = {0};
+
+    tg_buf_printf(&text, "%s", exception);
+    if (rec->reason)
+        tg_buf_printf(&text, ": %.*s", (int)rec->reasonlen, rec->reason);
+    tg_buf_printf(&text, "\n\tat %s (%s)", stage->what, stage->class_name);
+    if (stage->trace && *stage->trace)
+        tg_buf_printf(&text, "\n%s", stage->trace);
+    tg_buf_str(&text, "\n");
+    context_header(letter, STACKTRACE, tg_buf_cstr(&text),
+                   text.len < TRACE_MAX ? text.len : TRACE_MAX);
+    tg_buf_fini(&text);
+}
+
+static void add_context(tg_dead_letters *d, tg_record *letter,
+                        const tg_record *rec, const tg_record *original,
+                        const tg_error_stage *stage)
+{
+    const char *exception = stage->exception
+                                ? stage->exception
+                                : "org.apache.kafka.connect.errors."
+                                  "DataException";
+
+    add_origin(letter, original);
+    context_text(letter, "__connect.errors.connector.name", d->task->name);
+    context_number(letter, "__connect.errors.task.id", d->task->id);
+    context_text(letter, "__connect.errors.stage", stage->stage);
+    context_text(letter, "__connect.errors.class.name", stage->class_name);
+    context_text(letter, "__connect.errors.exception.class.name", exception);
+    context_header(letter, "__connect.errors.exception.message", rec->reason,
+                   rec->reasonlen);
+    add_trace(letter, rec, exception, stage);
+}
+
+static letters *room(tg_dead_letters *d)
+{
+    letters *l = d->last;
+
+    if (l && l->batch->n < LETTERS && l->bytes < BATCH_BYTES)
+        return l;
+    l = tg_calloc(sizeof *l);
+    l->batch = tg_batch_new(LETTERS, 0);
+    l->batch->owner = l;
+    if (d->last)
+        d->last->next = l;
+    else
+        d->first = l;
+    d->last = l;
+    return l;
+}
+
+static tg_record *new_letter(tg_dead_letters *d, uint32_t headers)
+{
+    letters *l = room(d);
+    tg_record *letter = tg_batch_append(l->batch);
+
+    letter->topic = d->topic;
+    letter->topiclen = (uint32_t)strlen(d->topic);
+    letter->headers =
+        tg_arena_alloc(l->batch->arena, (headers + 1) * sizeof(tg_header));
+    memset(letter->headers, 0, (headers + 1) * sizeof(tg_header));
+    letter->capheaders = headers + 1;
+    return letter;
+}
+
+static void weigh(tg_dead_letters *d, const tg_record *letter)
+{
+    letters *l = letter->batch->owner;
+    size_t n = sizeof(tg_record);
+
+    n += letter->key.outlen > 0 ? (size_t)letter->key.outlen : 0;
+    n += letter->value.outlen > 0 ? (size_t)letter->value.outlen : 0;
+    for (uint32_t i = 0; i < letter->nheaders; i++)
+        n += sizeof(tg_header) + (letter->headers[i].cell.outlen > 0
+                                      ? (size_t)letter->headers[i].cell.outlen
+                                      : 0);
+    l->bytes += n;
+    d->bytes += (int64_t)n;
+    d->under_way++;
+    tg_page_add(d->task->page->dlq_requests, 1);
+}
+
+static void write_letter(tg_dead_letters *d, const tg_record *rec,
+                         tg_record *original, const tg_error_stage *stage)
+{
+    enum { CONTEXT_HEADERS = 10 };
+    const tg_chain *chain = d->task->chain;
+    char place[600];
+    tg_record *letter;
+    int n = tg_record_headers(original);
+
+    if (n < 0) /* no memory for them: better without than not at all */
+        n = 0;
+    letter = new_letter(d, (uint32_t)n + CONTEXT_HEADERS);
+    put_cell(letter->batch, &letter->key, &original->key, tg_chain_key(chain));
+    put_cell(letter->batch, &letter->value, &original->value,
+             tg_chain_value(chain));
+    letter->timestamp = original->timestamp;
+    letter->timestamp_type = original->timestamp_type;
+    for (int i = 0; i < n; i++) {
+        tg_header *h = &original->headers[i];
+        put_cell(letter->batch, &add_header(letter, h->name, h->namelen)->cell,
+                 &h->cell, tg_chain_header(chain));
+    }
+    if (d->settings.context)
+        add_context(d, letter, rec, original, stage);
+    tg_record_place(rec, place, sizeof place);
+    letter->reason =
+        tg_arena_dup(letter->batch->arena, place, strlen(place) + 1);
+    weigh(d, letter);
+}
+
+/* --- sending ------------------------------------------------------------- */
+
+static bool has_trace(const tg_record *letter)
+{
+    const tg_header *h;
+
+    if (!letter->nheaders)
+        return false;
+    h = &letter->headers[letter->nheaders - 1];
+    return h->namelen == sizeof STACKTRACE - 1 && h->cell.outlen >= 0 &&
+           memcmp(h->name, STACKTRACE, h->namelen) == 0;
+}
+
+/* The same letter once more, without its last header. Copied: the batch of the
+ * refused one goes. */
+static void send_shorter(tg_dead_letters *d, const tg_record *old)
+{
+    tg_record *letter = new_letter(d, old->nheaders);
+    tg_batch *batch = letter->batch;
+
+    put_bytes(batch, &letter->key, old->key.outlen < 0 ? NULL : old->key.out,
+              (size_t)old->key.outlen);
+    put_bytes(batch, &letter->value,
+              old->value.outlen < 0 ? NULL : old->value.out,
+              (size_t)old->value.outlen);
+    letter->timestamp = old->timestamp;
+    letter->timestamp_type = old->timestamp_type;
+    for (uint32_t i = 0; i + 1 < old->nheaders; i++) {
+        const tg_header *h = &old->headers[i];
+        put_bytes(batch, &add_header(letter, h->name, h->namelen)->cell,
+                  h->cell.outlen < 0 ? NULL : h->cell.out,
+                  (size_t)h->cell.outlen);
+    }
+    letter->reason = old->reason ? tg_arena_dup(batch->arena, old->reason,
+                                                strlen(old->reason) + 1)
+                                 : NULL;
+    weigh(d, letter);
+}
+
+static void refused(tg_dead_letters *d, const tg_record *letter,
+                    const tg_err *why)
+{
+    const char *place =
+        letter && letter->reason ? letter->reason : "that failed";
+
+    d->under_way--;
+    if (d->closing)
+        return;
+    if (letter && has_trace(letter)) {
+        send_shorter(d, letter);
+        return;
+    }
+    tg_page_add(d->task->page->dlq_failures, 1);
+    tg_error(MOD,
+             "The record %s could not be written to the dead-letter topic "
+             "%s: %s",
+             place, d->topic, why->text);
+    if (!d->task->policy.tolerate || d->failed)
+        return;
+    d->failed = true;
+    tg_err_set(&d->failure, TG_ERR_KAFKA,
+               "%s connector %s, task %d: the record %s failed and could not "
+               "be written to the dead-letter topic %s: %.500s; nothing is "
+               "committed behind it: mend the topic (or remove %s to skip such "
+               "records) and restart the task",
+               d->task->source ? "Source" : "Sink", d->task->name, d->task->id,
+               place, d->topic, why->text, TOPIC);
+}
+
+static const tg_record *find_letter(const tg_batch *batch, const char *payload)
+{
+    const tg_record *found = NULL;
+
+    for (uint32_t i = 0; i < batch->n; i++) {
+        const tg_record *rec = batch->items[i];
+        const char *sent = rec->value.outlen < 0 ? NULL : rec->value.out;
+        if (sent != payload)
+            continue;
+        if (found)
+            return NULL; /* several without a value: which, nobody knows */
+        found = rec;
+    }
+    return found;
+}
+
+static void on_report(void *ctx, tg_batch *batch, const char *topic,
+                      int32_t partition, int64_t offset, const char *payload,
+                      const tg_err *err)
+{
+    tg_dead_letters *d = ctx;
+    letters *l = batch->owner;
+
+    (void)topic;
+    (void)partition;
+    (void)offset;
+    l->pending--;
+    if (err)
+        refused(d, find_letter(batch, payload), err);
+    else
+        d->under_way--;
+}
+
+static int make_producer(tg_dead_letters *d, tg_err *err)
+{
+    tg_client_scope scope = tg__task_scope(d->task);
+    json_t *config;
+
+    if (d->producer)
+        return 0;
+    config = tg_client_config_dlq_producer(&scope, err);
+    if (config)
+        d->producer = tg_producer_new(config, on_report, d, err);
+    json_decref(config);
+    return d->producer ? 0 : err->code;
+}
+
+/* Hands over what the producer takes. */
+static void hand_over(tg_dead_letters *d)
+{
+    for (letters *l = d->first; l; l = l->next) {
+        while (l->from < l->batch->n) {
+            uint32_t queued = 0;
+            tg_err err = {0};
+            int rc = make_producer(d, &err);
+            if (rc == 0)
+                rc = tg_producer_send(d->producer, l->batch, &l->from, &queued,
+                                      &err);
+            l->pending += queued;
+            if (rc == 0)
+                break;
+            if (rc == 1 || (err.retriable && !err.fatal))
+                return;
+            refused(d, l->batch->items[l->from++], &err);
+        }
+    }
+}
+
+/* Frees the batches of which nothing is under way; not inside a report, when
+ * librdkafka still has the bytes. */
+static void sweep(tg_dead_letters *d)
+{
+    letters **at = &d->first;
+
+    d->last = NULL;
+    while (*at) {
+        letters *l = *at;
+        if (l->from == l->batch->n && l->pending == 0) {
+            *at = l->next;
+            letters_free(d, l);
+        } else {
+            d->last = l;
+            at = &l->next;
+        }
+    }
+}
+
+static void turn(tg_dead_letters *d, int wait_ms)
+{
+    tg_err err = {0};
+
+    hand_over(d);
+    if (!d->producer)
+        return;
+    tg_producer_poll(d->producer, wait_ms);
+    sweep(d);
+    if (tg_producer_error(d->producer, &err))
+        tg_log_write(err.fatal ? TG_LOG_ERROR : TG_LOG_WARN, MOD,
+                     "Dead letters for topic %s: %s", d->topic, err.text);
+}
+
+/* --- for the task -------------------------------------------------------- */
+
+/* True when there is room; false when the task stops or a letter is lost. */
+static bool wait_room(tg_dead_letters *d)
+{
+    int64_t told = tg_clock_ns();
+
+    while (d->under_way >= UNDER_WAY_MAX || d->bytes >= BYTES_MAX) {
+        if (d->failed || (tg__task_stopping(d->task) &&
+                          tg__task_stop_left(d->task, INT32_MAX) == 0))
+            return false;
+        turn(d, WAIT_MS);
+        tg__task_heartbeat(d->task);
+        if (tg_control_pending(d->task->control))
+            tg__task_control(d->task, 0);
+        if (tg_clock_ns() - told < TELL_S * 1000000000LL)
+            continue;
+        told = tg_clock_ns();
+        tg_warn(MOD, "%lld dead letters wait for topic %s",
+                (long long)d->under_way, d->topic);
+    }
+    return true;
+}
+
+/* A letter that was never queued: the same as one that was refused for good. */
+static void give_up(tg_dead_letters *d, const tg_record *rec)
+{
+    char place[600];
+
+    if (d->failed)
+        return;
+    d->failed = true;
+    tg_err_set(&d->failure, TG_ERR_STOPPED,
+               "the task stops before the record %s was written to the "
+               "dead-letter topic %s",
+               tg_record_place(rec, place, sizeof place), d->topic);
+}
+
+void tg_dead_letters_add(tg_dead_letters *d, const tg_record *rec,
+                         tg_record *original, const tg_error_stage *stage)
+{
+    if (!wait_room(d)) {
+        give_up(d, rec);
+        return;
+    }
+    write_letter(d, rec, original ? original : (tg_record *)(uintptr_t)rec,
+                 stage);
+    turn(d, 0);
+}
+
+int tg_dead_letters_serve(tg_dead_letters *d, tg_err *err)
+{
+    if (!d)
+        return 0;
+    if (d->under_way > 0)
+        turn(d, 0);
+    if (d->failed)
+        *err = d->failure;
+    return d->failed ? d->failure.code : 0;
+}
+
+int tg_dead_letters_settle(tg_dead_letters *d, int timeout_ms, tg_err *err)
+{
+    int64_t end = tg_clock_ns() + (int64_t)timeout_ms * 1000000;
+
+    while (d && d->under_way > 0 && !d->failed) {
+        int64_t left = (end - tg_clock_ns()) / 1000000;
+        turn(d, left < 0 ? 0 : left < WAIT_MS ? (int)left : WAIT_MS);
+        tg__task_heartbeat(d->task);
+        if (left <= 0 && d->under_way > 0 && !d->failed)
+            return 1;
+    }
+    return tg_dead_letters_serve(d, err);
+}
