@@ -11,5 +11,8 @@ int tg_cmd_broker(int argc, char **argv);
 int tg_cmd_consume(int argc, char **argv);
 int tg_cmd_produce(int argc, char **argv);
 int tg_cmd_try(int argc, char **argv);
+int tg_cmd_check(int argc, char **argv);
+int tg_cmd_new(int argc, char **argv);
+int tg_cmd_docs(int argc, char **argv);
 
 #endif

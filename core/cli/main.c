@@ -11,6 +11,8 @@
 
 static int help(int argc, char **argv);
 static int version(int argc, char **argv);
+static const struct command *find(const char *name);
+static int unknown(const char *name);
 
 static const struct command {
     const char *name;
@@ -20,10 +22,13 @@ static const struct command {
     {"standalone", tg_cmd_standalone,
      "run a worker with the connectors of some files"},
     {"try", tg_cmd_try, "show what converters and transforms make of records"},
+    {"check", tg_cmd_check, "check configurations and plugins"},
+    {"new", tg_cmd_new, "write the files of a new plugin"},
     {"consume", tg_cmd_consume, "print the records of a topic"},
     {"produce", tg_cmd_produce, "send lines to a topic"},
     {"version", version, "print the version"},
-    {"help", help, "print this"},
+    {"help", help, "print this, or more about a command"},
+    {"docs", tg_cmd_docs, NULL},
     {"task", tg_cmd_task, NULL},
     {"broker", tg_cmd_broker, NULL},
 };
@@ -32,8 +37,14 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    static char more[] = "--help";
+
+    if (argc > 1) {
+        const struct command *command = find(argv[1]);
+        if (!command || command->run == help || command->run == version)
+            return command ? help(1, argv) : unknown(argv[1]);
+        return command->run(2, (char *[]){argv[1], more, NULL});
+    }
     puts("tidegate moves records between Kafka and everything else.\n"
          "\n"
          "Usage: tidegate COMMAND [ARGUMENTS]\n");
