@@ -23,19 +23,17 @@ static int bytes_encode(const tg_converter *conv, tg_cell *cell,
     const tg_value *v = &cell->value;
     (void)conv;
     (void)batch;
-    if (cell->state == TG_CELL_NULL || v->tag == TG_NULL)
+    if (cell->schema && cell->schema->tag != TG_BYTES)
+        return tg__converter_schema("ByteArrayConverter", cell->schema, err);
+    if (cell->state == TG_CELL_NULL || v->tag <= TG_NULL)
         return tg__converter_null(cell);
-    if (v->tag == TG_BYTES)
+    if (tg__java_tag(v, cell->schema) == TG_BYTES)
         return tg__converter_borrow(cell, v->u.p, v->len, err);
-    int tag = v->tag == TG_ESC     ? TG_STR
-              : v->tag == TG_NUM   ? TG_FLOAT64
-              : v->tag == TG_PAIRS ? TG_MAP
-                                   : v->tag;
     return tg_err_set(err, TG_ERR_DATA,
-                      "ByteArrayConverter writes only bytes, the value is a %s;"
-                      " set StringConverter or JsonConverter, or make bytes of"
-                      " it",
-                      tg_schema_type_upper(tag));
+                      "ByteArrayConverter is not compatible with objects of"
+                      " type class %s; set StringConverter or JsonConverter,"
+                      " or make bytes of the value",
+                      tg__java_class(v, cell->schema));
 }
 
 static int bytes_configure(tg_converter *conv, const json_t *config,

@@ -10,7 +10,9 @@
 #include "convert/json.h"
 
 static const tg_converter_ops *const registry[] = {
-    &tg__string_ops, &tg__bytes_ops, &tg__json_ops, &tg__header_ops};
+    &tg__string_ops,  &tg__bytes_ops, &tg__json_ops,    &tg__header_ops,
+    &tg__boolean_ops, &tg__short_ops, &tg__integer_ops, &tg__long_ops,
+    &tg__float_ops,   &tg__double_ops};
 
 enum { CLASSES = sizeof registry / sizeof *registry, SCRATCH_KEPT = 1 << 20 };
 
@@ -197,6 +199,15 @@ int tg__converter_null(tg_cell *cell)
     return 0;
 }
 
+int tg__converter_schema(const char *converter, const tg_schema *schema,
+                         tg_err *err)
+{
+    return tg_err_set(err, TG_ERR_DATA,
+                      "Invalid schema type for %s: %s; choose a converter for"
+                      " that type, or cast the value",
+                      converter, tg_schema_type_upper(schema->tag));
+}
+
 int tg_cell_decode(tg_cell *cell, tg_err *err)
 {
     if (cell->state == TG_CELL_DECODED || cell->state == TG_CELL_NULL)
@@ -214,7 +225,7 @@ int tg_cell_encode(tg_cell *cell, const tg_converter *conv, tg_err *err)
 {
     if (cell->state == TG_CELL_NULL && !cell->schema)
         return tg__converter_null(cell);
-    bool same = !cell->dirty && cell->raw && cell->conv &&
+    bool same = !cell->dirty && cell->raw && cell->conv && conv->identity &&
                 cell->conv->identity == conv->identity;
     /* What nobody looked at is checked all the same: Kafka Connect refuses
      * malformed input too. */

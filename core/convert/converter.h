@@ -29,7 +29,8 @@ typedef struct tg_converter_ops {
 
 struct tg_converter {
     const tg_converter_ops *ops;
-    uint32_t identity; /* equal for equal class and settings */
+    uint32_t identity; /* equal for equal class and settings; 0: what it reads
+                          is not in the form that it writes */
     bool strict;       /* decode on receipt even if no script looks */
     const char *role;  /* "key", "value" or "header"; set before configure */
     /* Of null bytes: what Kafka Connect's toConnectData(null) gives. */

@@ -7,6 +7,8 @@ extern const tg_converter_ops tg__json_ops;
 extern const tg_converter_ops tg__string_ops;
 extern const tg_converter_ops tg__bytes_ops;
 extern const tg_converter_ops tg__header_ops;
+extern const tg_converter_ops tg__short_ops, tg__integer_ops, tg__long_ops;
+extern const tg_converter_ops tg__float_ops, tg__double_ops, tg__boolean_ops;
 
 /* Number of a converter's class and settings; text names the settings that
  * change what bytes mean. */
@@ -23,6 +25,16 @@ int tg__converter_borrow(tg_cell *cell, const char *p, size_t len, tg_err *err);
 int tg__converter_null(tg_cell *cell);
 /* TG_ERR_LIMIT for a full arena. */
 int tg__converter_full(tg_err *err);
+
+/* Refuses a schema of another type, in Kafka Connect's words. */
+int tg__converter_schema(const char *converter, const tg_schema *schema,
+                         tg_err *err);
+
+/* Kind of the class that a value has in Java: numbers in text get the one of
+ * their schema, or Long or Double; TG_ABSENT for BigDecimal and Date. */
+int tg__java_tag(const tg_value *v, const tg_schema *schema);
+/* Name of that class: "java.lang.Long", "java.util.Date". */
+const char *tg__java_class(const tg_value *v, const tg_schema *schema);
 
 /* tg_schema_default_hook of core/data. */
 int tg__json_default(tg_node *parent, const tg_schema *schema, tg_value *out,
