@@ -92,8 +92,12 @@ static void report(check *c, const char *file, bool error, const char *key,
         tg_worker_where(file, key, where, sizeof where);
     else if (!skip)
         snprintf(where, sizeof where, "%s", file);
+    text += skip;
+    if (key && strncmp(text, key, strlen(key)) == 0 &&
+        strncmp(text + strlen(key), ": ", 2) == 0)
+        text += strlen(key) + 2;
     printf("%s: %s: %s%s%s\n", where, error ? "error" : "warning",
-           key ? key : "", key ? ": " : "", text + skip);
+           key ? key : "", key ? ": " : "", text);
     c->errors += error;
 }
 
@@ -246,6 +250,37 @@ static void check_folders(check *c, const char *file, const json_t *config)
     json_decref(path);
 }
 
+/* The first parts of the names are equal, or the last ones: the rest is where
+ * somebody mistyped. */
+static bool akin(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "."), m = strcspn(b, ".");
+    const char *x = strrchr(a, '.'), *y = strrchr(b, '.');
+
+    return (n == m && strncmp(a, b, n) == 0) ||
+           (x && y && strcmp(x, y) == 0 && n < m + 2 && m < n + 2);
+}
+
+/* A known key that looks like this one, or NULL; also when it is known. */
+static const char *mistyped(const char *key, const json_t *known)
+{
+    json_t *like = json_array();
+    const char *near;
+    const json_t *k;
+    bool is_known = false;
+    size_t i;
+
+    json_array_foreach(known, i, k)
+    {
+        is_known = is_known || strcmp(json_string_value(k), key) == 0;
+        if (akin(key, json_string_value(k)))
+            json_array_append(like, (json_t *)(uintptr_t)k);
+    }
+    near = is_known ? NULL : tg_nearest(key, like);
+    json_decref(like);
+    return near;
+}
+
 /* A worker's file also holds the settings of its Kafka clients, so an unknown
  * key is worth a word only when it looks like one that is known. */
 static void check_unknown(check *c, const char *file, const json_t *config)
@@ -260,8 +295,8 @@ static void check_unknown(check *c, const char *file, const json_t *config)
         json_array_append_new(known, json_string(settings[i].key));
     json_object_foreach((json_t *)(uintptr_t)config, key, v)
     {
-        const char *near = tg_nearest(key, known);
-        if (near && strcmp(near, key) != 0 && strcmp(near, "client.id") != 0) {
+        const char *near = mistyped(key, known);
+        if (near) {
             char text[300];
             snprintf(text, sizeof text,
                      "Unknown configuration '%.100s', did you mean '%s'?", key,

@@ -39,6 +39,8 @@ void tg_consumer_free(tg_consumer *consumer);
  */
 int tg_consumer_subscribe(tg_consumer *consumer, const json_t *topics,
                           tg_err *err);
+/* What subscribe says about a topics.regex: 0 or TG_ERR_CONFIG. Any thread. */
+int tg_consumer_check_regex(const char *java, tg_err *err);
 /* Static assignment (embedded broker): [["topic", partition], ...]; starts at
  * the group's committed offsets, else where auto.offset.reset says (earliest
  * unless configured). A third member of an entry is the offset to start at:

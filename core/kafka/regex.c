@@ -176,3 +176,13 @@ fail:
     tg_buf_fini(&out);
     return NULL;
 }
+
+int tg_consumer_check_regex(const char *java, tg_err *err)
+{
+    char *posix = tg__regex_posix(*java == '^' ? java + 1 : java, err);
+
+    if (!posix)
+        return TG_ERR_CONFIG;
+    tg_free(posix);
+    return TG_OK;
+}

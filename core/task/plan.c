@@ -10,10 +10,12 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "task/task.h"
+#include "kafka/consumer.h"
+#include "task/plan.h"
 #include "task/tools.h"
 #include "task/topics.h"
 #include <stdio.h>
+#include <strings.h>
 
 /* Keys that belong to the framework; those of prefixes are added from the
  * configuration itself. */
@@ -58,16 +60,8 @@ static const char *const known_prefixes[] = {
     "transforms.",        "predicates.",        "topic.creation.",
     "key.converter.",     "value.converter.",   "header.converter."};
 
-typedef struct plan {
-    const json_t *worker, *config;
-    const char *name, *class_name;
-    tg_vm *vm;
-    json_t *errors, *warnings, *info, *tasks;
-    bool source;
-} plan;
-
-static void add(json_t *list, const json_t *config, const char *key,
-                const char *message)
+void tg__plan_add(json_t *list, const json_t *config, const char *key,
+                  const char *message)
 {
     json_t *value = json_object_get(config, key);
 
@@ -96,9 +90,38 @@ static json_t *known_list(const json_t *config)
 
 /* --- checks -------------------------------------------------------------- */
 
-static void check_plugin(plan *p, const char *kind, const char *class_name,
-                         const json_t *config, const char *prefix,
-                         const char *type_key)
+/* The keys of a transform or predicate are named in full, in the message
+ * too. */
+static void full_key(json_t *problem, const char *prefix)
+{
+    const char *key = tg_config_get(problem, "key", "");
+    const char *message = tg_config_get(problem, "message", "");
+    size_t n = strlen(key);
+    tg_buf text = {0};
+    char *full = tg_sprintf("%s%s", prefix, key);
+
+    while (n > 0 && *message) {
+        const char *at = strstr(message, key);
+        bool whole = at && (at == message || strchr(" '\"", at[-1])) &&
+                     (!at[n] || strchr(" '\":,;.", at[n]));
+        if (!at)
+            break;
+        tg_buf_add(&text, message, (size_t)(at - message));
+        tg_buf_str(&text, whole ? full : key);
+        message = at + n;
+        if (whole)
+            break;
+    }
+    tg_buf_str(&text, message);
+    json_object_set_new(problem, "key", json_string(full));
+    json_object_set_new(problem, "message", json_string(tg_buf_cstr(&text)));
+    tg_free(full);
+    tg_buf_fini(&text);
+}
+
+void tg__plan_plugin(tg__plan_state *p, const char *kind,
+                     const char *class_name, const json_t *config,
+                     const char *prefix, const char *type_key)
 {
     json_t *errors = NULL, *warnings = NULL, *known = NULL;
     tg_err err = {0};
@@ -109,17 +132,13 @@ static void check_plugin(plan *p, const char *kind, const char *class_name,
         known = known_list(config);
     if (tg_plugin_validate(p->vm, kind, class_name, config, known, &errors,
                            &warnings, &err) != 0)
-        add(p->errors, p->config, type_key, err.text);
+        tg__plan_add(p->errors, p->config, type_key, err.text);
     for (int w = 0; w < 2; w++) {
         json_array_foreach(w ? warnings : errors, i, e)
         {
             json_t *copy = json_copy((json_t *)(uintptr_t)e);
-            const char *key = json_string_value(json_object_get(e, "key"));
-            if (prefix && key) {
-                char *full = tg_sprintf("%s%s", prefix, key);
-                json_object_set_new(copy, "key", json_string(full));
-                tg_free(full);
-            }
+            if (prefix)
+                full_key(copy, prefix);
             json_array_append_new(w ? p->warnings : p->errors, copy);
         }
     }
@@ -128,166 +147,100 @@ static void check_plugin(plan *p, const char *kind, const char *class_name,
     json_decref(known);
 }
 
-static void check_converters(plan *p)
-{
-    static const char *const roles[] = {"key", "value", "header"};
-
-    for (size_t i = 0; i < 3; i++) {
-        char *key = tg_sprintf("%s.converter", roles[i]);
-        tg_err err = {0};
-        tg_converter *conv =
-            tg_chain_converter(p->worker, p->config, roles[i], &err);
-        if (conv)
-            tg_converter_free(conv);
-        else
-            add(p->errors, p->config, key, err.text);
-        tg_free(key);
-    }
-}
-
-/* One alias of transforms or predicates. */
-static void check_alias(plan *p, const char *kind, const char *alias)
-{
-    char *prefix = tg_sprintf("%ss.%s.", kind, alias);
-    char *type_key = tg_sprintf("%stype", prefix);
-    const char *type = tg_config_get(p->config, type_key, NULL);
-    char *list = tg_sprintf("%ss.", kind);
-    json_t *own = tg_chain_plugin_config(p->config, list, alias);
-
-    if (!type) {
-        char *text = tg_sprintf("%s is missing: it names the class of the %s "
-                                "%s",
-                                type_key, kind, alias);
-        add(p->errors, p->config, type_key, text);
-        tg_free(text);
-    } else {
-        check_plugin(p, kind, type, own, prefix, type_key);
-    }
-    json_decref(own);
-    tg_free(list);
-    tg_free(type_key);
-    tg_free(prefix);
-}
-
-static bool listed(const json_t *list, const char *text)
-{
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach(list, i, item) if (strcmp(json_string_value(item),
-                                                 text) == 0) return true;
-    return false;
-}
-
-static void check_predicate_of(plan *p, const char *alias,
-                               const json_t *predicates)
-{
-    char *key = tg_sprintf("transforms.%s.predicate", alias);
-    char *negate = tg_sprintf("transforms.%s.negate", alias);
-    const char *predicate = tg_config_get(p->config, key, NULL);
-    bool on = false;
-    tg_err err = {0};
-
-    if (tg_config_bool(p->config, negate, false, &on, &err))
-        add(p->errors, p->config, negate, err.text);
-    else if (!predicate && tg_config_get(p->config, negate, NULL))
-        add(p->errors, p->config, negate,
-            "there is no predicate to negate: set it or remove this key");
-    if (predicate && !listed(predicates, predicate)) {
-        char *text = tg_sprintf("the predicate %s is not listed in predicates",
-                                predicate);
-        add(p->errors, p->config, key, text);
-        tg_free(text);
-    }
-    tg_free(negate);
-    tg_free(key);
-}
-
-static void check_lists(plan *p)
-{
-    static const char *const kinds[] = {"transform", "predicate"};
-    json_t *predicates = tg_config_list(p->config, "predicates");
-
-    for (int k = 0; k < 2; k++) {
-        char *key = tg_sprintf("%ss", kinds[k]);
-        json_t *aliases = tg_config_list(p->config, key);
-        json_t *seen = json_array();
-        const json_t *item;
-        size_t i;
-        json_array_foreach(aliases, i, item)
-        {
-            const char *alias = json_string_value(item);
-            if (listed(seen, alias))
-                add(p->errors, p->config, key, "an alias is listed twice");
-            json_array_append_new(seen, json_string(alias));
-            check_alias(p, kinds[k], alias);
-            if (k == 0)
-                check_predicate_of(p, alias, predicates);
-        }
-        json_decref(seen);
-        json_decref(aliases);
-        tg_free(key);
-    }
-    json_decref(predicates);
-}
-
-static void check_topics(plan *p)
+static void check_topics(tg__plan_state *p)
 {
     json_t *topics = tg_config_list(p->config, "topics");
     bool list = json_array_size(topics) > 0;
     bool regex = *tg_config_get(p->config, "topics.regex", "") != 0;
+    tg_err err = {0};
 
     if (list && regex)
-        add(p->errors, p->config, "topics",
+        tg__plan_add(
+            p->errors, p->config, "topics",
             "topics and topics.regex are mutually exclusive options, but both "
             "are set.");
     else if (!list && !regex)
-        add(p->errors, p->config, "topics",
-            "Must configure one of topics or topics.regex");
+        tg__plan_add(p->errors, p->config, "topics",
+                     "Must configure one of topics or topics.regex");
+    if (regex && !list &&
+        tg_consumer_check_regex(tg_config_get(p->config, "topics.regex", ""),
+                                &err))
+        tg__plan_add(p->errors, p->config, "topics.regex", err.text);
     json_decref(topics);
 }
 
-static int check_number(plan *p, const char *key, int64_t dflt, int64_t min)
+static int check_number(tg__plan_state *p, const char *key, int64_t dflt,
+                        int64_t min)
 {
     tg_err err = {0};
     int64_t n = dflt;
 
     if (tg_config_int(p->config, key, dflt, min, INT32_MAX, &n, &err))
-        add(p->errors, p->config, key, err.text);
+        tg__plan_add(p->errors, p->config, key, err.text);
     return (int)n;
 }
 
-static void check_errors(plan *p)
+static void check_errors(tg__plan_state *p)
 {
     tg_err err = {0};
     bool b;
 
     if (tg_config_bool(p->config, "tasks.max.enforce", false, &b, &err))
-        add(p->errors, p->config, "tasks.max.enforce", err.text);
+        tg__plan_add(p->errors, p->config, "tasks.max.enforce", err.text);
     tg_error_policy_check(p->worker, p->config, p->source, p->errors);
 }
 
-static void check_topic_creation(plan *p)
+/* Settings with a few accepted values. */
+static void check_choices(tg__plan_state *p)
+{
+    static const struct choice {
+        const char *key, *accepted[4];
+    } choices[] = {
+        {"config.action.reload", {"none", "restart"}},
+        {"exactly.once.support", {"requested", "required"}},
+        {"transaction.boundary", {"poll", "interval", "connector"}},
+    };
+
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+        const struct choice *c = &choices[i];
+        const char *found = tg_config_get(p->config, c->key, NULL);
+        bool ok = !found;
+        tg_err err = {0};
+        for (int k = 0; k < 4 && c->accepted[k] && !ok; k++)
+            ok = strcasecmp(found, c->accepted[k]) == 0;
+        if (ok)
+            continue;
+        tg_err_set(&err, TG_ERR_CONFIG,
+                   "Invalid value %s for configuration %s: String must be one "
+                   "of: %s, %s%s%s",
+                   found, c->key, c->accepted[0], c->accepted[1],
+                   c->accepted[2] ? ", " : "",
+                   c->accepted[2] ? c->accepted[2] : "");
+        tg__plan_add(p->errors, p->config, c->key, err.text);
+    }
+}
+
+static void check_topic_creation(tg__plan_state *p)
 {
     tg_task probe = {.worker = p->worker, .config = p->config, .name = p->name};
     tg_err err = {0};
     tg_topics *topics = tg_topics_new(&probe, &err);
 
     if (!topics)
-        add(p->errors, p->config, "topic.creation.groups", err.text);
+        tg__plan_add(p->errors, p->config, "topic.creation.groups", err.text);
     else if (tg_topics_group(topics, ""))
         tg_client_config_check(p->worker, p->config, "admin.override.",
                                p->errors);
     tg_topics_free(topics);
 }
 
-static void check_all(plan *p)
+static void check_all(tg__plan_state *p)
 {
-    check_plugin(p, p->source ? "source" : "sink", p->class_name, p->config,
-                 NULL, "connector.class");
-    check_converters(p);
-    check_lists(p);
+    tg__plan_plugin(p, p->source ? "source" : "sink", p->class_name, p->config,
+                    NULL, "connector.class");
+    tg__plan_chain(p);
     check_errors(p);
+    check_choices(p);
     tg_client_config_check(
         p->worker, p->config,
         p->source ? "producer.override." : "consumer.override.", p->errors);
@@ -299,7 +252,7 @@ static void check_all(plan *p)
 
 /* --- the answer ---------------------------------------------------------- */
 
-static int find_connector(plan *p, tg_err *err)
+static int find_connector(tg__plan_state *p, tg_err *err)
 {
     const char *kind;
     int rc;
@@ -317,7 +270,7 @@ static int find_connector(plan *p, tg_err *err)
     return 0;
 }
 
-static int split(plan *p, tg_err *err)
+static int split(tg__plan_state *p, tg_err *err)
 {
     int max = check_number(p, "tasks.max", 1, 1);
     json_t *topics, *task;
@@ -341,7 +294,7 @@ static int split(plan *p, tg_err *err)
     return 0;
 }
 
-static json_t *answer(plan *p, const tg_err *err)
+static json_t *answer(tg__plan_state *p, const tg_err *err)
 {
     json_t *out = json_pack("{s:s, s:O, s:O}", "op", "planned", "errors",
                             p->errors, "warnings", p->warnings);
@@ -376,7 +329,7 @@ tg_vm *tg_task_vm(const json_t *worker, const json_t *config, tg_page *page,
     return vm;
 }
 
-static int run(plan *p, tg_err *err)
+static int run(tg__plan_state *p, tg_err *err)
 {
     int rc;
 
@@ -385,7 +338,7 @@ static int run(plan *p, tg_err *err)
         return err->code;
     rc = find_connector(p, err);
     if (rc) {
-        add(p->errors, p->config, "connector.class", err->text);
+        tg__plan_add(p->errors, p->config, "connector.class", err->text);
         return rc;
     }
     check_all(p);
@@ -397,10 +350,10 @@ static int run(plan *p, tg_err *err)
 
 json_t *tg__plan(const json_t *msg)
 {
-    plan p = {.worker = json_object_get(msg, "worker"),
-              .config = json_object_get(msg, "config"),
-              .errors = json_array(),
-              .warnings = json_array()};
+    tg__plan_state p = {.worker = json_object_get(msg, "worker"),
+                        .config = json_object_get(msg, "config"),
+                        .errors = json_array(),
+                        .warnings = json_array()};
     tg_err err = {0};
     json_t *out;
 
