@@ -29,6 +29,8 @@ typedef struct tg_batch_full {
 } tg_batch_full;
 
 int (*tg_cell_open_hook)(tg_cell *cell, tg_err *err);
+int (*tg_schema_default_hook)(tg_node *parent, const tg_schema *schema,
+                              tg_value *out, tg_err *err);
 int (*tg_value_json_hook)(tg_buf *out, const tg_value *v, tg_err *err);
 const tg_converter *(*tg_converter_named_hook)(const char *name);
 

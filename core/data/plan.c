@@ -206,6 +206,29 @@ static const compiled *compiled_private(const tg_plan *plan, tg_batch *batch,
     return c;
 }
 
+static int twice(const compiled *c)
+{
+    return tg__fail(TG_ERR_DATA,
+                    "renaming gives two fields of a struct the name \"%s\"; "
+                    "exclude one of them or choose another name",
+                    c->twice->text);
+}
+
+const tg_schema *tg_plan_schema(const tg_plan *plan, const tg_schema *s)
+{
+    tg_shape *shape = tg_shape_of_schema(s);
+    compiled *c = tg_alloc(compiled_size(shape));
+    const tg_schema *to = NULL;
+
+    compile(plan, shape, c);
+    if (c->twice)
+        twice(c);
+    else
+        to = c->same ? s : c->schema;
+    tg_free(c);
+    return to;
+}
+
 /* --- applying ------------------------------------------------------------- */
 
 int32_t tg_plan_apply(tg_plan *plan, tg_node *node)
@@ -223,10 +246,7 @@ int32_t tg_plan_apply(tg_plan *plan, tg_node *node)
     if (c->same)
         return 0;
     if (c->twice && shape->schema)
-        return tg__fail(TG_ERR_DATA,
-                        "renaming gives two fields of a struct the name "
-                        "\"%s\"; exclude one of them or choose another name",
-                        c->twice->text);
+        return twice(c);
     tg_shape *to = c->to;
     if (!to && !c->schema)
         to = tg_shape_private(batch, c->names, c->n);

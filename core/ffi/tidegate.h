@@ -119,7 +119,6 @@ typedef struct tg_shape_priv tg_shape_priv;
 typedef struct tg_converter tg_converter;
 typedef struct tg_undo tg_undo;
 typedef struct tg_plan tg_plan;
-typedef struct tg_steps tg_steps;
 
 /* 16 bytes. */
 typedef struct tg_value {
@@ -376,47 +375,6 @@ void tg_plan_rename(tg_plan *plan, const tg_name *from, const tg_name *to);
 /* Applies the plan to a MAP or STRUCT node: one lookup and one pass. */
 int32_t tg_plan_apply(tg_plan *plan, tg_node *node);
 
-/* --- steps: the stock transforms over a whole batch ---------------------- */
-
-/* What tg_steps_insert puts into its field. */
-enum {
-    TG_INSERT_TOPIC = 0,
-    TG_INSERT_PARTITION = 1,
-    TG_INSERT_OFFSET = 2,
-    TG_INSERT_TIMESTAMP = 3,
-    TG_INSERT_STATIC = 4
-};
-
-/* What the text of a mask's replacement is, as Java reads it. */
-enum {
-    TG_MASK_INT = 1,  /* an integer; of a fraction the part before the point */
-    TG_MASK_REAL = 2, /* a double */
-    TG_MASK_JSON = 4  /* it has the form of a JSON number */
-};
-
-/* side: TG_KEY or TG_VALUE; purpose: what messages call it ("field
- * insertion"). null_passes: null is left alone, else it is refused. defaults:
- * null fields of a struct get their schema's default first. Free with
- * tg_steps_free. */
-tg_steps *tg_steps_new(int32_t side, const char *purpose, int32_t null_passes,
-                       int32_t defaults);
-void tg_steps_free(tg_steps *steps);
-/* Appends a step. The plan stays the caller's and must outlive the steps;
- * texts are copied. */
-void tg_steps_plan(tg_steps *steps, tg_plan *plan);
-void tg_steps_insert(tg_steps *steps, int32_t what, const tg_name *name,
-                     int32_t required, const char *text, uint32_t len);
-/* text NULL: the zero of the field's kind. forms: TG_MASK_* of the text, and
- * i and d its values as such. */
-void tg_steps_mask(tg_steps *steps, const tg_name *name, const char *text,
-                   uint32_t len, int32_t forms, int64_t i, double d);
-/* Takes the steps for every record to keep in [batch->lo, batch->hi); one that
- * does not fit is rejected and gets no further steps. */
-int32_t tg_steps_apply(tg_steps *steps, tg_batch *batch);
-/* Wraps every key or value in a map with one field, or in a struct when it has
- * a schema. */
-int32_t tg_steps_hoist(tg_batch *batch, int32_t side, const tg_name *name);
-
 /* --- schemas ------------------------------------------------------------- */
 
 /* The shared schema of a primitive kind (TG_BOOL ... TG_BYTES); logical is
@@ -537,18 +495,137 @@ const char *tg_decimal_slot(tg_batch *batch, const tg_node *node, int32_t slot,
 const char *tg_decimal_cell(tg_cell *cell, uint32_t *len);
 
 /* --- stock transforms ----------------------------------------------------
- * What the files in lua/tidegate/transforms call: things made once from a
- * configuration, and one call a batch, which rejects the records that do not
- * fit one by one. side: TG_KEY or TG_VALUE. A path belongs to one transform,
- * whose other functions borrow it.
+ * What the files in lua/tidegate/transforms call. Each tg_stock_<what> makes a
+ * transform from its configuration; the functions behind it add to it, before
+ * the first batch. tg_stock_apply is one call a batch and rejects the records
+ * that do not fit one by one, with Kafka Connect's sentence.
+ *
+ * side: TG_KEY or TG_VALUE. defaults: null fields of a struct read as their
+ * schema's default. Fields are given as text with v2: 0 for a plain name, 1 for
+ * a path in the syntax of KIP-821 (a.b, `a.b`.c). Texts are copied. NULL and
+ * TG_ERR_CONFIG: tg_ffi_error() says what is wrong.
  */
 typedef struct tg_field_path tg_field_path;
+typedef struct tg_stock tg_stock;
 
-/* Compiles the path to a field: a plain name, or with v2 in the syntax of
- * KIP-821 (a.b, `a.b`.c). NULL with tg_ffi_error(). Free with
- * tg_stock_path_free. */
+int32_t tg_stock_apply(tg_stock *stock, tg_batch *batch);
+void tg_stock_free(tg_stock *stock);
+
+/* The path to a field, for checking configurations. */
 tg_field_path *tg_stock_path_new(const char *text, uint32_t len, int32_t v2);
 void tg_stock_path_free(tg_field_path *path);
+
+/* Cast. whole and tag: TG_BOOL ... TG_FLOAT64 or TG_STR; whole is 0 when fields
+ * are cast. */
+tg_stock *tg_stock_cast(int32_t side, int32_t defaults, int32_t whole);
+int32_t tg_stock_cast_field(tg_stock *stock, const char *field, uint32_t len,
+                            int32_t v2, int32_t tag);
+/* DropHeaders. */
+tg_stock *tg_stock_drop_headers(void);
+void tg_stock_drop_headers_name(tg_stock *stock, const char *name,
+                                uint32_t len);
+/* ExtractField. */
+tg_stock *tg_stock_extract_field(int32_t side, int32_t defaults,
+                                 const char *field, uint32_t len, int32_t v2);
+/* ExtractTopic. side 0: the header called field; field may be empty on the
+ * other sides (all of it). syntax: as v2, or TG_PATH_JSON. */
+enum { TG_PATH_JSON = 2 };
+tg_stock *tg_stock_extract_topic(int32_t side, const char *field, uint32_t len,
+                                 int32_t syntax, int32_t skip);
+/* Filter. */
+tg_stock *tg_stock_filter(void);
+/* Flatten. */
+tg_stock *tg_stock_flatten(int32_t side, const char *delimiter, uint32_t len);
+/* HeaderFrom. */
+tg_stock *tg_stock_header_from(int32_t side, int32_t defaults, int32_t move);
+int32_t tg_stock_header_from_pair(tg_stock *stock, const char *field,
+                                  uint32_t len, int32_t v2, const char *header,
+                                  uint32_t headerlen);
+/* HoistField. */
+tg_stock *tg_stock_hoist(int32_t side, const char *field, uint32_t len);
+/* InsertField. what: TG_INSERT_*; text: of TG_INSERT_STATIC. */
+enum {
+    TG_INSERT_TOPIC = 0,
+    TG_INSERT_PARTITION = 1,
+    TG_INSERT_OFFSET = 2,
+    TG_INSERT_TIMESTAMP = 3,
+    TG_INSERT_STATIC = 4
+};
+tg_stock *tg_stock_insert_field(int32_t side, int32_t defaults);
+int32_t tg_stock_insert_field_add(tg_stock *stock, int32_t what,
+                                  const char *field, uint32_t len, int32_t v2,
+                                  int32_t required, const char *text,
+                                  uint32_t textlen);
+/* InsertHeader. */
+tg_stock *tg_stock_insert_header(const char *name, uint32_t len,
+                                 const char *literal, uint32_t literallen);
+/* MaskField. text: the replacement, NULL for zeroes; forms: what it is, as Java
+ * reads it; i and d: its values as such. */
+enum {
+    TG_MASK_INT = 1,  /* an integer; of a fraction the part before the point */
+    TG_MASK_REAL = 2, /* a double */
+    TG_MASK_JSON = 4  /* it has the form of a JSON number */
+};
+tg_stock *tg_stock_mask_field(int32_t side, int32_t defaults, const char *text,
+                              uint32_t len, int32_t forms, int64_t i, double d);
+int32_t tg_stock_mask_field_add(tg_stock *stock, const char *field,
+                                uint32_t len, int32_t v2);
+/* ReplaceField. */
+tg_stock *tg_stock_replace_field(int32_t side, int32_t defaults);
+int32_t tg_stock_replace_field_exclude(tg_stock *stock, const char *field,
+                                       uint32_t len, int32_t v2);
+int32_t tg_stock_replace_field_include(tg_stock *stock, const char *field,
+                                       uint32_t len, int32_t v2);
+int32_t tg_stock_replace_field_rename(tg_stock *stock, const char *field,
+                                      uint32_t len, int32_t v2, const char *to,
+                                      uint32_t tolen);
+/* SetSchemaMetadata. name NULL: it stays. */
+tg_stock *tg_stock_schema_metadata(int32_t side, int32_t defaults,
+                                   const char *name, int32_t has_version,
+                                   int32_t version);
+/* ValueToKey. */
+tg_stock *tg_stock_value_to_key(int32_t defaults);
+int32_t tg_stock_value_to_key_field(tg_stock *stock, const char *field,
+                                    uint32_t len, int32_t v2);
+
+/* --- texts: Java regular expressions and date patterns --------------------
+ * Objects belong to the script thread. Texts that are returned live until the
+ * next call of this section.
+ */
+
+typedef struct tg_regex tg_regex;
+typedef struct tg_date_format tg_date_format;
+
+/* A java.util.regex.Pattern. NULL: what is wrong with it, and where. */
+tg_regex *tg_regex_compile(const char *p, uint32_t len);
+void tg_regex_free(tg_regex *re);
+/* The whole text matches, or from the byte position on some part of it: 1 or 0,
+ * or TG_ERR_DATA when it takes too many steps. */
+int32_t tg_regex_test(const tg_regex *re, const char *p, uint32_t len);
+int32_t tg_regex_search(const tg_regex *re, const char *p, uint32_t len,
+                        uint32_t from);
+/* Number of capturing groups; number of a named one, 0: there is none. */
+uint32_t tg_regex_groups(const tg_regex *re);
+uint32_t tg_regex_group_number(const tg_regex *re, const char *name,
+                               uint32_t len);
+/* Group i (0: all) of the last match: 1 with its first byte in span[0] and the
+ * one behind it in span[1]; 0: it took no part. */
+int32_t tg_regex_span(const tg_regex *re, uint32_t i, uint32_t *span);
+/* The text with the first match (all != 0: every one) replaced by a Java
+ * template. NULL on error. */
+const char *tg_regex_replaced(const tg_regex *re, const char *p, uint32_t len,
+                              const char *replacement, uint32_t replen,
+                              int32_t all, uint32_t *outlen);
+
+/* A java.text.SimpleDateFormat in UTC with English names. NULL: what is wrong
+ * with the pattern. */
+tg_date_format *tg_date_compile(const char *p, uint32_t len);
+void tg_date_format_free(tg_date_format *format);
+const char *tg_date_text(const tg_date_format *format, int64_t ms,
+                         uint32_t *len);
+/* Lenient, as Java: 0 with *ms, or TG_ERR_DATA. */
+int32_t tg_date_parse(const tg_date_format *format, const char *p, uint32_t len,
+                      int64_t *ms);
 
 #pragma GCC visibility pop
 #endif

@@ -91,6 +91,25 @@ static int split(parser *ps)
     return ps->text[ps->len - 1] == '.' ? end_step(ps, "", 0) : 0;
 }
 
+static tg_field_path *build(parser *ps)
+{
+    size_t n = ps->steps.len / sizeof(tg_name *);
+    tg_field_path *path = tg_calloc(sizeof *path + n * sizeof *path->steps);
+
+    path->text = tg_strndup(ps->text, ps->len);
+    path->n = (uint32_t)n;
+    for (size_t i = 0; i < n; i++)
+        memcpy(&path->steps[i].name, ps->steps.p + i * sizeof(tg_name *),
+               sizeof(tg_name *));
+    return path;
+}
+
+static void parser_fini(parser *ps)
+{
+    tg_buf_fini(&ps->step);
+    tg_buf_fini(&ps->steps);
+}
+
 tg_field_path *tg_field_path_parse(const char *text, uint32_t len, bool v2,
                                    tg_err *err)
 {
@@ -103,18 +122,72 @@ tg_field_path *tg_field_path_parse(const char *text, uint32_t len, bool v2,
                         "a field path needs at least one step");
     else
         rc = v2 ? split(&ps) : end_step(&ps, text, len);
-    if (rc)
-        goto out;
-    size_t n = ps.steps.len / sizeof(tg_name *);
-    path = tg_calloc(sizeof *path + n * sizeof *path->steps);
-    path->text = tg_strndup(text, len);
-    path->n = (uint32_t)n;
-    for (size_t i = 0; i < n; i++)
-        memcpy(&path->steps[i].name, ps.steps.p + i * sizeof(tg_name *),
-               sizeof(tg_name *));
-out:
-    tg_buf_fini(&ps.step);
-    tg_buf_fini(&ps.steps);
+    if (rc == 0)
+        path = build(&ps);
+    parser_fini(&ps);
+    return path;
+}
+
+/* --- JSON paths ----------------------------------------------------------- */
+
+static int bad_json_path(parser *ps, uint32_t at)
+{
+    return tg_err_set(ps->err, TG_ERR_CONFIG,
+                      "the JSON path [%.*s] cannot be used from character %u "
+                      "on: only names of fields are possible, $.a.b or "
+                      "$['a']['b']",
+                      (int)ps->len, ps->text, at + 1);
+}
+
+/* ['name'] or ["name"] at *i, which moves behind it. */
+static int bracket_step(parser *ps, uint32_t *i)
+{
+    uint32_t at = *i + 1;
+    char quote = at < ps->len ? ps->text[at] : 0;
+
+    if (quote != '\'' && quote != '"')
+        return bad_json_path(ps, *i);
+    ps->step.len = 0;
+    for (at++; at < ps->len && ps->text[at] != quote; at++) {
+        if (ps->text[at] == '\\' && at + 1 < ps->len)
+            at++;
+        tg_buf_add(&ps->step, ps->text + at, 1);
+    }
+    if (at + 1 >= ps->len || ps->text[at + 1] != ']')
+        return bad_json_path(ps, *i);
+    *i = at + 2;
+    return end_step(ps, ps->step.p, (uint32_t)ps->step.len);
+}
+
+static int dot_step(parser *ps, uint32_t *i)
+{
+    uint32_t from = *i + 1, at = from;
+
+    while (at < ps->len && !strchr(".[]*?@()'\" ", ps->text[at]))
+        at++;
+    if (at == from ||
+        (at < ps->len && ps->text[at] != '.' && ps->text[at] != '['))
+        return bad_json_path(ps, *i);
+    *i = at;
+    return end_step(ps, ps->text + from, at - from);
+}
+
+tg_field_path *tg_field_path_json(const char *text, uint32_t len, tg_err *err)
+{
+    parser ps = {.text = text, .len = len, .err = err};
+    tg_field_path *path = NULL;
+    uint32_t i = 1;
+    int rc = len > 1 && text[0] == '$' ? 0 : bad_json_path(&ps, 0);
+
+    while (rc == 0 && i < len) {
+        if (text[i] == '.')
+            rc = dot_step(&ps, &i);
+        else
+            rc = text[i] == '[' ? bracket_step(&ps, &i) : bad_json_path(&ps, i);
+    }
+    if (rc == 0)
+        path = build(&ps);
+    parser_fini(&ps);
     return path;
 }
 
@@ -259,10 +332,9 @@ static const tg_schema *change(const tg_field_path *path, uint32_t i,
         memmove(fields + at, fields + at + 1,
                 (--proto.nfields - (uint32_t)at) * sizeof *fields);
     proto.fields = fields;
-    if (!keep) {
+    if (!keep)
         proto.optional = false;
-        proto.has_default = false;
-    }
+    proto.has_default = proto.has_default && keep && i == 0;
     s = tg_schema_intern(&proto);
     tg_free(fields);
     return s;
@@ -279,4 +351,41 @@ const tg_schema *tg_field_path_remove(const tg_field_path *path,
                                       const tg_schema *s)
 {
     return change(path, 0, s, NULL, false);
+}
+
+static const tg_schema *insert(const tg_field_path *path, uint32_t i,
+                               const tg_schema *s, const tg_schema *field)
+{
+    const tg_name *name = path->steps[i].name;
+    int32_t at = index_of(s, name);
+    const tg_schema *below;
+
+    if (i + 1 == path->n && at < 0)
+        return tg_schema_with(s, name, field);
+    if (i + 1 == path->n) {
+        tg_err_set(tg_err_ffi(), TG_ERR_DATA,
+                   "Cannot create field because of field name duplication %s",
+                   path->text);
+        return NULL;
+    }
+    below = at < 0 ? NULL : s->fields[at].schema;
+    if (!below || below->tag != TG_STRUCT) {
+        tg_err_set(tg_err_ffi(), TG_ERR_DATA,
+                   "Unknown field: %s (\"%s\" is no struct in the schema of "
+                   "this record)",
+                   path->text, name->text);
+        return NULL;
+    }
+    below = insert(path, i + 1, below, field);
+    if (!below)
+        return NULL;
+    below = tg_schema_optional(below, s->fields[at].schema->optional);
+    return tg_schema_refield(s, (uint32_t)at, below);
+}
+
+const tg_schema *tg_field_path_insert(const tg_field_path *path,
+                                      const tg_schema *s,
+                                      const tg_schema *field)
+{
+    return insert(path, 0, s, field);
 }

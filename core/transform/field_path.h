@@ -37,6 +37,8 @@ typedef struct tg_field_at {
  * tg_field_path_free. */
 tg_field_path *tg_field_path_parse(const char *text, uint32_t len, bool v2,
                                    tg_err *err);
+/* The same from a JSON path that names one field: $.a.b, $['a']["b"]. */
+tg_field_path *tg_field_path_json(const char *text, uint32_t len, tg_err *err);
 void tg_field_path_free(tg_field_path *path);
 
 /* The field's place below root, a map or struct; nothing is written. defaults:
@@ -53,12 +55,18 @@ int tg_field_path_find(tg_field_path *path, tg_node *root, bool defaults,
 int tg_field_path_schema(const tg_field_path *path, const tg_schema *s,
                          const tg_schema **out);
 /* A struct schema in which the field, which exists, has another schema. The
- * structs on the way keep everything, also optional; s itself keeps optional
- * and default when keep is set. Interned at each call: keep the result. */
+ * structs on the way keep everything but their default; s itself loses optional
+ * and default unless keep is set. Interned at each call: keep the result. */
 const tg_schema *tg_field_path_retype(const tg_field_path *path,
                                       const tg_schema *s,
                                       const tg_schema *field, bool keep);
-/* The same without the field. */
+/* A struct schema with one field more at the end of the struct that the path
+ * leads to. NULL with Kafka Connect's sentence in tg_ffi_error() when the field
+ * exists, or a struct on the way does not. */
+const tg_schema *tg_field_path_insert(const tg_field_path *path,
+                                      const tg_schema *s,
+                                      const tg_schema *field);
+/* The same without the field; s without it is s itself. */
 const tg_schema *tg_field_path_remove(const tg_field_path *path,
                                       const tg_schema *s);
 

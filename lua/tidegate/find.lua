@@ -212,7 +212,9 @@ local function check_side(p, want, class)
         return nil, ("%s has no $Key and $Value forms, remove the suffix: found %s"):format(class,
             p.file)
     end
-    if p.spec.sides then return p, want.side or "value" end
+    if p.spec.sides then
+        return p, want.side or class:match("%$Header$") and "header" or "value"
+    end
     return p, nil
 end
 

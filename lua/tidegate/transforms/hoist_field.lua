@@ -5,9 +5,9 @@ return tide.transform {
     class = { "org.apache.kafka.connect.transforms.HoistField" },
     sides = true,
     config = {
-        field = { required = true, doc = "Name of the one field." },
+        field = { required = true, non_empty = true, doc = "Name of the one field." },
     },
     new = function(cfg, side)
-        return tide.stock.hoister(side, cfg.field)
+        return tide.stock.hoist(side, cfg.field)
     end,
 }

@@ -1,51 +1,49 @@
 local tide = require "tidegate"
 
 -- In the order in which the fields are added.
-local sources = { "topic", "partition", "offset", "timestamp" }
+local sources = { "topic", "partition", "offset", "timestamp", "static" }
 
-local function definition(doc, more)
-    more = more or {}
-    more.doc = doc
-    return more
+-- {what, name, text} of every field that is configured.
+local function fields_of(cfg)
+    local fields = {}
+    for _, what in ipairs(sources) do
+        local name = cfg[what .. "_field"]
+        if name then
+            fields[#fields + 1] = { what, name, what == "static" and cfg.static_value or nil }
+        end
+    end
+    return fields
 end
 
 return tide.transform {
     doc = "Adds fields from the record's topic, partition, offset and timestamp, or a constant. "
-        .. "A field name may end in '!' (required field) or '?' (optional, the default).",
+        .. "A field name may end in '!' (required field) or '?' (optional, the default). With "
+        .. "paths (V2), a field is added to the object that its path leads to.",
     class = { "org.apache.kafka.connect.transforms.InsertField" },
     sides = true,
     config = {
-        ["topic.field"] = definition "Field for the topic.",
-        ["partition.field"] = definition "Field for the partition.",
-        ["offset.field"] = definition "Field for the Kafka offset (sink connectors only).",
-        ["timestamp.field"] = definition "Field for the record's timestamp.",
-        ["static.field"] = definition "Field for the constant.",
-        ["static.value"] = definition "The constant; needed with static.field.",
-        ["replace.null.with.default"] = definition(
-            "Whether a null field of a struct reads as its default.",
-            { type = "boolean", default = true }),
+        ["topic.field"] = { doc = "Field for the topic." },
+        ["partition.field"] = { doc = "Field for the partition." },
+        ["offset.field"] = { doc = "Field for the Kafka offset (sink connectors only)." },
+        ["timestamp.field"] = { doc = "Field for the record's timestamp." },
+        ["static.field"] = { doc = "Field for the constant." },
+        ["static.value"] = { doc = "The constant; needed with static.field." },
+        ["replace.null.with.default"] = tide.stock.defaults(),
+        ["field.syntax.version"] = tide.stock.syntax(),
     },
     check = function(cfg)
-        local any = cfg.static_field
-        for _, what in ipairs(sources) do any = any or cfg[what .. "_field"] end
-        if not any then return "No field insertion configured" end
+        if #fields_of(cfg) == 0 then return "No field insertion configured" end
         if cfg.static_field and not cfg.static_value then
             return { key = "static.value", message = "No value specified for static field: "
                 .. cfg.static_field }
         end
+        for _, what in ipairs(sources) do
+            local wrong = cfg[what .. "_field"]
+                and tide.stock.check_fields(cfg, what .. ".field")
+            if wrong then return wrong end
+        end
     end,
     new = function(cfg, side)
-        local steps = tide.stock.steps {
-            side = side, purpose = "field insertion", null_passes = true,
-            defaults = cfg.replace_null_with_default,
-        }
-        for _, what in ipairs(sources) do
-            local field = cfg[what .. "_field"]
-            if field then steps:insert(what, field) end
-        end
-        if cfg.static_field then
-            steps:insert("static", cfg.static_field, cfg.static_value)
-        end
-        return steps:apply()
+        return tide.stock.insert_field(side, cfg, fields_of(cfg))
     end,
 }

@@ -8,16 +8,13 @@ return tide.transform {
     config = {
         fields = { type = "list", required = true, non_empty = true, doc = "Fields to mask." },
         replacement = { non_empty = true, doc = "Text or number to put instead of the zero." },
-        ["replace.null.with.default"] = {
-            type = "boolean", default = true,
-            doc = "Whether a null field of a struct reads as its default.",
-        },
+        ["replace.null.with.default"] = tide.stock.defaults(),
+        ["field.syntax.version"] = tide.stock.syntax(),
     },
+    check = function(cfg)
+        return tide.stock.check_fields(cfg, "fields")
+    end,
     new = function(cfg, side)
-        local steps = tide.stock.steps {
-            side = side, purpose = "mask fields", defaults = cfg.replace_null_with_default,
-        }
-        for _, field in ipairs(cfg.fields) do steps:mask(field, cfg.replacement) end
-        return steps:apply()
+        return tide.stock.mask_field(side, cfg, cfg.fields, cfg.replacement)
     end,
 }

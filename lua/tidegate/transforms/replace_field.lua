@@ -13,7 +13,9 @@ end
 
 return tide.transform {
     doc = "Keeps, removes and renames fields. A field stays when it is not excluded and include "
-        .. "is empty or lists it; names are compared before they are renamed.",
+        .. "is empty or lists it; names are compared before they are renamed. With paths (V2), "
+        .. "including a field keeps the objects that it is in, and the new name of a field is "
+        .. "plain: it stays where it is.",
     class = { "org.apache.kafka.connect.transforms.ReplaceField" },
     sides = true,
     config = {
@@ -26,19 +28,17 @@ return tide.transform {
                 if wrong then return "Invalid rename mapping: " .. wrong end
             end,
         },
-        ["replace.null.with.default"] = {
-            type = "boolean", default = true,
-            doc = "Whether a null field of a struct reads as its default.",
-        },
+        ["replace.null.with.default"] = tide.stock.defaults(),
+        ["field.syntax.version"] = tide.stock.syntax(),
     },
+    check = function(cfg)
+        local old = { field_syntax_version = cfg.field_syntax_version, renames = {} }
+        for i, pair in ipairs(parse_renames(cfg.renames)) do old.renames[i] = pair[1] end
+        return tide.stock.check_fields(cfg, "exclude") or tide.stock.check_fields(cfg, "include")
+            or tide.stock.check_fields(old, "renames")
+    end,
     new = function(cfg, side)
-        local steps = tide.stock.steps {
-            side = side, purpose = "field replacement", null_passes = true,
-            defaults = cfg.replace_null_with_default,
-        }
-        steps:plan(tide.stock.plan {
-            include = cfg.include, exclude = cfg.exclude, rename = parse_renames(cfg.renames),
-        })
-        return steps:apply()
+        return tide.stock.replace_field(side, cfg, cfg.exclude, cfg.include,
+            parse_renames(cfg.renames))
     end,
 }
