@@ -295,7 +295,8 @@ static void check_unknown(check *c, const char *file, const json_t *config)
         json_array_append_new(known, json_string(settings[i].key));
     json_object_foreach((json_t *)(uintptr_t)config, key, v)
     {
-        const char *near = mistyped(key, known);
+        const char *near =
+            strstr(key, ".converter.") ? NULL : mistyped(key, known);
         if (near) {
             char text[300];
             snprintf(text, sizeof text,

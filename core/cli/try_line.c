@@ -305,8 +305,12 @@ int tg__try_read(const tg__try_shape *shape, tg_batch *batch, const char *p,
 
     *root = NULL;
     if (!line)
-        return tg_err_set(err, TG_ERR_DATA, "invalid JSON at byte %d: %s",
-                          why.position, why.text);
+        return tg_err_set(
+            err, TG_ERR_DATA, "invalid JSON at byte %d: %s%s", why.position,
+            why.text,
+            json_error_code(&why) == json_error_invalid_utf8
+                ? "; bytes that are no UTF-8 go into {\"base64\":\"...\"}"
+                : "");
     if (!json_is_object(line)) {
         tg_err_set(err, TG_ERR_DATA,
                    "the line is %s, but must be an object: "
