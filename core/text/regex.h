@@ -8,8 +8,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-typedef struct tg_regex tg_regex;
-
 /* NULL with TG_ERR_CONFIG and a sentence that shows where the pattern is wrong,
  * or which Java construct is not supported. */
 tg_regex *tg_regex_new(const char *pattern, uint32_t len, tg_err *err);
@@ -27,5 +25,19 @@ int tg_regex_find(const tg_regex *re, const char *text, uint32_t len,
 int tg_regex_replace_whole(const tg_regex *re, const char *text, uint32_t len,
                            const char *replacement, uint32_t replen,
                            tg_buf *out, tg_err *err);
+/* Matcher.replaceFirst, or replaceAll when all: appends the whole text with
+ * what was found replaced. Number of replacements, or TG_ERR_DATA. */
+int tg_regex_replace(const tg_regex *re, const char *text, uint32_t len,
+                     const char *replacement, uint32_t replen, bool all,
+                     tg_buf *out, tg_err *err);
+/* Capturing groups of the pattern, and the number of a named one (0: there is
+ * none of that name). */
+uint32_t tg_regex_groups(const tg_regex *re);
+uint32_t tg_regex_group_number(const tg_regex *re, const char *name,
+                               uint32_t len);
+/* Group i (0: all) of the last match: false when it took no part in it, or i is
+ * above tg_regex_groups. */
+bool tg_regex_group(const tg_regex *re, uint32_t i, uint32_t *start,
+                    uint32_t *end);
 
 #endif

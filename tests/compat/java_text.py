@@ -29,8 +29,8 @@ def main():
     if java.wait() != 0:
         print("java ended with", java.returncode)
         return 1
-    cases, refused = (int(check.stdout.split()[i]) for i in (-7, -3))
-    if cases < 50000 or refused > cases // 50:
+    cases, refused, stale = (int(check.stdout.split()[i]) for i in (-9, -5, -2))
+    if cases < 80000 or refused > REGEXES // 30 or stale > REGEXES // 500:
         print("too few cases were compared; seed", seed)
         return 1
     if check.returncode:
