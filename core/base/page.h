@@ -55,6 +55,8 @@ typedef struct tg_page {
     _Atomic int64_t commits, commit_failures;
     _Atomic int64_t lua_bytes; /* memory held by the VM */
     _Atomic int64_t jit_heals, reloads;
+    _Atomic int64_t reload_failures; /* versions that were refused */
+    _Atomic int64_t timer_failures;  /* timers of scripts that raised */
     _Atomic int64_t interrupts; /* script calls stopped for being overdue */
     _Atomic int64_t ns_decode, ns_encode, ns_send, ns_poll, ns_put;
     _Atomic int64_t ns_stage[TG_PAGE_STAGES], records_stage[TG_PAGE_STAGES];

@@ -15,6 +15,7 @@
  *   now_ms()                                 wall clock
  *   json_encode(v), json_decode(text)        text | nil, message
  *   is_array(t)                              has the array marker
+ *   uses_changed()                           an instance loaded another file
  *   batch_slot(cdata)                        a tg_batch *[1]: C writes it, and
  * puts back what it held outside a call adopt(t), put_table(...) view.lua
  * describes them position(level)                          "file.lua:12" of user
@@ -57,8 +58,14 @@ static int host_log(lua_State *L)
 static int host_readfile(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
+    const tg_texts *overlay = tg__vm_of(L)->overlay;
+    const tg_text *given = overlay ? tg_texts_find(overlay, path) : NULL;
     tg_err err = {0};
     size_t len;
+    if (given) {
+        lua_pushlstring(L, given->text, given->len);
+        return 1;
+    }
     char *text = tg_file_read(path, FILE_MAX, &len, &err);
     if (!text)
         return failed(L, err.text);
@@ -271,6 +278,12 @@ static int host_is_array(lua_State *L)
     return 1;
 }
 
+static int host_uses_changed(lua_State *L)
+{
+    tg__vm_of(L)->uses++;
+    return 0;
+}
+
 static int host_batch_slot(lua_State *L)
 {
     if (lua_type(L, 1) != TG_LUA_TCDATA)
@@ -323,6 +336,7 @@ void tg__host_open(tg_vm *vm)
         {"json_encode", host_json_encode},
         {"json_decode", host_json_decode},
         {"is_array", host_is_array},
+        {"uses_changed", host_uses_changed},
         {"batch_slot", host_batch_slot},
         {"adopt", tg__adopt},
         {"put_table", tg__put_table},

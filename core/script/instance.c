@@ -23,15 +23,14 @@ static const int64_t HEAL_NS = 1500; /* CPU per record */
 static const int64_t HEAL_EVERY_NS = 60000000000;
 
 static const char *const hook_names[TG_HOOKS] = {
-    "start", "poll",  "commit", "put",   "flush",
-    "open",  "close", "stop",   "apply", "lag"};
+    "start", "poll", "commit", "put", "flush", "open",
+    "close", "stop", "apply",  "lag", "tick"};
 
 /* --- making -------------------------------------------------------------- */
 
 typedef struct making {
     tg_instance *inst;
-    const char *kind, *class_name;
-    const json_t *config;
+    const tg_instance_options *options;
 } making;
 
 static char *field_text(lua_State *L, int table, const char *name)
@@ -42,19 +41,30 @@ static char *field_text(lua_State *L, int table, const char *name)
     return text;
 }
 
-static int make(lua_State *L)
+/* boot.instance(kind, class, config, label, state), or
+ * boot.reload(previous, config, label, state) */
+static void call_maker(lua_State *L, const tg_instance_options *o)
 {
-    making *m = tg__arg(L);
-    tg_instance *inst = m->inst;
     lua_rawgeti(L, LUA_REGISTRYINDEX, tg__vm_of(L)->ref_boot);
-    lua_getfield(L, -1, "instance");
-    lua_pushstring(L, m->kind);
-    lua_pushstring(L, m->class_name);
-    tg__json_push(L, m->config);
-    lua_call(L, 3, 1);
-    if (!lua_istable(L, -1))
-        return luaL_error(L, "no instance of %s was made", m->class_name);
-    int table = lua_gettop(L);
+    lua_getfield(L, -1, o->previous ? "reload" : "instance");
+    int at = lua_gettop(L);
+    if (o->previous) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, o->previous->ref);
+    } else {
+        lua_pushstring(L, o->kind);
+        lua_pushstring(L, o->class_name);
+    }
+    tg__json_push(L, o->config);
+    lua_pushstring(L, o->label); /* nil for NULL */
+    if (o->state && o->state->len > 0)
+        lua_pushlstring(L, o->state->p, o->state->len);
+    else
+        lua_pushnil(L);
+    lua_call(L, lua_gettop(L) - at, 1);
+}
+
+static void take_hooks(lua_State *L, int table, tg_instance *inst)
+{
     for (int i = 0; i < TG_HOOKS; i++) {
         lua_getfield(L, table, hook_names[i]);
         if (lua_isfunction(L, -1))
@@ -62,6 +72,25 @@ static int make(lua_State *L)
         else
             lua_pop(L, 1);
     }
+    lua_getfield(L, table, "every_ms");
+    double ms = lua_tonumber(L, -1);
+    if (inst->hooks[TG_HOOK_TICK] != LUA_NOREF && ms >= 1) {
+        inst->every_ns = ms < 1e12 ? (int64_t)(ms * 1e6) : INT64_MAX / 4;
+        inst->due_ns = tg_clock_ns() + inst->every_ns;
+    }
+    lua_settop(L, table);
+}
+
+static int make(lua_State *L)
+{
+    making *m = tg__arg(L);
+    tg_instance *inst = m->inst;
+    call_maker(L, m->options);
+    if (!lua_istable(L, -1))
+        return luaL_error(L, "no instance of %s was made",
+                          m->options->class_name);
+    int table = lua_gettop(L);
+    take_hooks(L, table, inst);
     char *name = field_text(L, table, "name");
     if (name) {
         tg_free(inst->name);
@@ -73,6 +102,7 @@ static int make(lua_State *L)
     inst->stock = lua_toboolean(L, -1);
     lua_settop(L, table);
     inst->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    tg__read_texts(L, inst);
     return 0;
 }
 
@@ -101,20 +131,20 @@ static void leave_place(tg_vm *vm)
         tg_page_set(vm->page->at, TG_AT_IDLE);
 }
 
-tg_instance *tg_instance_new(tg_vm *vm, const char *kind,
-                             const char *class_name, const json_t *config,
-                             tg_err *err)
+tg_instance *tg_instance_make(tg_vm *vm, const tg_instance_options *options,
+                              tg_err *err)
 {
     tg_instance *inst = tg_calloc(sizeof *inst);
     inst->vm = vm;
     inst->ref = LUA_NOREF;
     inst->lag = -1;
-    inst->name = tg_strdup(class_name);
+    inst->due_ns = INT64_MAX;
+    inst->name = tg_strdup(options->class_name);
     for (int i = 0; i < TG_HOOKS; i++)
         inst->hooks[i] = LUA_NOREF;
     inst->next = vm->instances;
     vm->instances = inst;
-    making m = {inst, kind, class_name, config};
+    making m = {inst, options};
     set_place(vm, inst, TG_AT_LOAD, 0);
     int rc = tg__protect(vm, make, &m, err);
     leave_place(vm);
@@ -124,6 +154,15 @@ tg_instance *tg_instance_new(tg_vm *vm, const char *kind,
     }
     tg__vm_collect(vm);
     return inst;
+}
+
+tg_instance *tg_instance_new(tg_vm *vm, const char *kind,
+                             const char *class_name, const json_t *config,
+                             tg_err *err)
+{
+    tg_instance_options options = {
+        .kind = kind, .class_name = class_name, .config = config};
+    return tg_instance_make(vm, &options, err);
 }
 
 void tg_instance_free(tg_instance *inst)
@@ -144,6 +183,7 @@ void tg_instance_free(tg_instance *inst)
     tg_free(inst->name);
     tg_free(inst->version);
     tg_free(inst->file);
+    tg_texts_fini(&inst->texts);
     tg_free(inst);
 }
 
@@ -258,8 +298,8 @@ static int run_hook(lua_State *L)
 static int call_hook(tg_instance *inst, int hook, int at, const json_t *arg,
                      tg_err *err)
 {
-    if (inst->hooks[hook] == LUA_NOREF)
-        return 0;
+    if (!inst || inst->hooks[hook] == LUA_NOREF)
+        return 0; /* NULL: it is being replaced */
     hook_call c = {inst, hook, arg, -1};
     set_place(inst->vm, inst, at, 0);
     int rc = tg__protect(inst->vm, run_hook, &c, err);
@@ -362,6 +402,22 @@ int tg_instance_close(tg_instance *inst, const json_t *parts, tg_err *err)
 int tg_instance_stop(tg_instance *inst, tg_err *err)
 {
     return call_hook(inst, TG_HOOK_STOP, TG_AT_STOP, NULL, err);
+}
+
+/* Counted from the call, not from when it was due: a timer that is late is not
+ * made up for. */
+int tg_instance_tick(tg_instance *inst, int64_t now_ns, tg_err *err)
+{
+    if (now_ns < inst->due_ns)
+        return 0;
+    inst->due_ns = now_ns + inst->every_ns;
+    int rc = call_hook(inst, TG_HOOK_TICK, TG_AT_IDLE, NULL, err);
+    return rc ? rc : 1;
+}
+
+int64_t tg_instance_due(const tg_instance *inst)
+{
+    return inst->due_ns;
 }
 
 int tg_instance_apply(tg_instance *inst, tg_batch *batch, int stage,

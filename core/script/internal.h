@@ -68,6 +68,7 @@ typedef struct tg__sdk {
     void **pointer; /* payload of t.pointer */
 } tg__sdk;
 
+
 struct tg_vm {
     lua_State *L;
     size_t used, max; /* bytes of Lua's allocator; max 0: no limit */
@@ -97,6 +98,9 @@ struct tg_vm {
     char *sdk; /* "@<home>/lua/tidegate/" */
     json_t *plugin_path;
     int64_t last_heal_ns;
+    const tg_texts *overlay; /* read instead of files; NULL: none */
+    unsigned uses;           /* counts files that instances loaded later */
+    unsigned uses_seen;      /* ... as the instances' texts show them */
 };
 
 /* Functions of an instance, in the order of tg__hook_names. */
@@ -111,6 +115,7 @@ enum {
     TG_HOOK_STOP,
     TG_HOOK_APPLY,
     TG_HOOK_LAG,
+    TG_HOOK_TICK,
     TG_HOOKS
 };
 
@@ -122,6 +127,9 @@ struct tg_instance {
     int ref;             /* the SDK's instance table */
     int hooks[TG_HOOKS]; /* LUA_NOREF: absent */
     int64_t lag;
+    tg_texts texts;
+    char hash[TG_SHA256_HEX];
+    int64_t every_ns, due_ns; /* timer; due_ns INT64_MAX: none */
     /* healing */
     int slow; /* consecutive slow batches */
     int heals;
@@ -155,6 +163,10 @@ int tg__protect_quiet(tg_vm *vm, lua_CFunction fn, void *ud, tg_err *err);
 /* "file.lua:12" of the first frame from level on that is user code; false when
  * there is none. */
 bool tg__user_position(lua_State *L, int level, char *out, size_t size);
+
+/* --- versions.c ----------------------------------------------------------- */
+/* Reads the texts of an instance anew. Raises Lua errors. */
+void tg__read_texts(lua_State *L, tg_instance *inst);
 
 /* --- watchdog.c ---------------------------------------------------------- */
 int tg__watch_init(tg_vm *vm, int64_t timeout_ns, tg_err *err);

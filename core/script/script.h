@@ -11,6 +11,7 @@
 #ifndef TG_SCRIPT_SCRIPT_H
 #define TG_SCRIPT_SCRIPT_H
 #include "base/page.h"
+#include "base/texts.h"
 #include "data/batch.h"
 #include <jansson.h>
 
@@ -59,7 +60,22 @@ int tg_plugin_validate(tg_vm *vm, const char *kind, const char *class_name,
 int tg_plugin_tasks(tg_vm *vm, const char *class_name, const json_t *config,
                     int max, json_t **tasks, tg_err *err);
 
+typedef struct tg_instance_options {
+    const char *kind, *class_name;
+    const json_t *config;
+    const char *label; /* what messages call a script of a configuration, such
+                          as "orders.transforms.mask"; may be NULL */
+    tg_instance *previous; /* the version before: this is the next version of
+                              the same plugin (no connector), its own test
+                              included; NULL: found by its class */
+    const tg_buf *state;   /* of the version before, tg_instance_state; may be
+                              NULL or empty */
+} tg_instance_options;
+
 /* A new instance; config is checked again. Loads the plugin's file afresh. */
+tg_instance *tg_instance_make(tg_vm *vm, const tg_instance_options *options,
+                              tg_err *err);
+/* The same with nothing but these. */
 tg_instance *tg_instance_new(tg_vm *vm, const char *kind,
                              const char *class_name, const json_t *config,
                              tg_err *err);
@@ -67,6 +83,34 @@ void tg_instance_free(tg_instance *inst);
 /* Class, version and file for status and logs; borrowed. */
 const char *tg_instance_name(const tg_instance *inst);
 const char *tg_instance_version(const tg_instance *inst);
+
+const char *tg_instance_file(const tg_instance *inst);
+/* The texts it is made of, its own file first, and the hash over them. */
+const tg_texts *tg_instance_texts(const tg_instance *inst);
+const char *tg_instance_hash(const tg_instance *inst);
+
+/* What its next version gets: plain data as bytes, appended to the empty out,
+ * which stays empty when the plugin keeps no state. TG_ERR_* when it raises or
+ * what it gives is no plain data. */
+int tg_instance_state(tg_instance *inst, tg_buf *out, tg_err *err);
+/* Calls the plugin's timer if it is due at now_ns (tg_clock_ns). Outside of
+ * batches. 1: called, 0: not due, TG_ERR_*: it raised. */
+int tg_instance_tick(tg_instance *inst, int64_t now_ns, tg_err *err);
+/* When it is due next; INT64_MAX: it has no timer. */
+int64_t tg_instance_due(const tg_instance *inst);
+/* How many records its predicate let through in the last call; -1: it has
+ * none. */
+int64_t tg_instance_passed(tg_instance *inst);
+
+/* Grows when instances that exist already load another file; their texts are
+ * brought up to date then. */
+unsigned tg_vm_uses(tg_vm *vm);
+/* Paths of the files that the last loading of a plugin used, even if it failed.
+ * New array. */
+json_t *tg_vm_attempt(tg_vm *vm);
+/* Texts that are read instead of files of these paths until NULL is given.
+ * Borrowed. */
+void tg_vm_overlay(tg_vm *vm, const tg_texts *texts);
 
 /* Connector hooks. Absent ones succeed at once. offsets: array of
  * [partition, offset] objects (source). */

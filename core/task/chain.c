@@ -454,12 +454,17 @@ static int mend_rejected(tg_chain *chain, int i, tg_batch *batch, tg_err *err)
 
 static int run_stage(tg_chain *chain, int i, tg_batch *batch, tg_err *err)
 {
-    bool stock = chain->stages[i].stock;
-    int rc;
+    const tg__stage *s = &chain->stages[i];
+    int rc = 0;
 
     tg_page_set(chain->page->at, TG_AT_TRANSFORM);
-    rc = stock ? run_stock(chain, i, batch, 0, batch->n, err)
-               : run_user(chain, i, batch, err);
+    if (s->trial)
+        rc = tg__chain_trial(chain, i, batch, apply_undoable, err);
+    if (rc == 0)
+        rc = s->stock ? run_stock(chain, i, batch, 0, batch->n, err)
+                      : run_user(chain, i, batch, err);
+    else if (rc > 0)
+        rc = 0; /* the trial has run it */
     if (rc == 0 && chain->wait && chain->retry.timeout_ms != 0)
         rc = mend_rejected(chain, i, batch, err);
     return rc;

@@ -26,6 +26,51 @@ void tg_chain_free(tg_chain *chain);
  * on (the VM is dead, a transform fails as a whole). */
 int tg_chain_run(tg_chain *chain, tg_batch *batch, tg_err *err);
 
+/*
+ * Versions (chain_reload.c, chain_swap.c). All of these belong between two
+ * batches.
+ *
+ * A stage whose files changed is made anew and is on trial in its first batch:
+ * when the new version raises there and the old one does not, the old one
+ * stays, and the new one is not tried again until its files change.
+ */
+/* Files of the stages: new {path: hash of the text that runs}; paths of a
+ * version that was refused are there too. */
+json_t *tg_chain_uses(const tg_chain *chain);
+/* seen: {path: hash of the file now, null when it cannot be read}. Makes the
+ * stages anew that those files belong to. saved_ms: when they were saved (wall
+ * clock), for the log. */
+void tg_chain_reload(tg_chain *chain, const json_t *seen, int64_t saved_ms);
+/* New array with an object a transform or predicate: stage, alias, kind, class,
+ * version, hash, file, loaded_at, reloads, last_error and, on trial, trial. */
+json_t *tg_chain_describe(const tg_chain *chain);
+/* Parts of such objects, for versions of connectors too. text NULL: null. */
+json_t *tg_version_time(int64_t ms);
+json_t *tg_version_object(const tg_instance *inst, int64_t loaded_ms,
+                          unsigned reloads);
+json_t *tg_version_error(const char *text, int64_t ms, const char *hash);
+/* True once after the versions, their errors or their files have changed. */
+bool tg_chain_news(tg_chain *chain);
+/* Runs the timers that are due; returns when the next one is (tg_clock_ns),
+ * INT64_MAX if there is none. Errors are logged and counted. */
+int64_t tg_chain_tick(tg_chain *chain);
+int64_t tg_chain_due(const tg_chain *chain);
+
+/* Other transforms and predicates from another configuration of the same
+ * connector; those with equal settings keep their instances, with their state.
+ * On an error everything stays. */
+int tg_chain_change(tg_chain *chain, const json_t *config, tg_err *err);
+
+/* For a new VM: takes the states of all stages and frees their instances, then
+ * makes them again in the other VM. In between nothing else may be called but
+ * tg_chain_free. texts: those that ran are added. */
+typedef struct tg_chain_states tg_chain_states;
+tg_chain_states *tg_chain_leave_vm(tg_chain *chain, tg_texts *texts);
+/* May be tried again after an error, in another VM. */
+int tg_chain_enter_vm(tg_chain *chain, tg_vm *vm, const tg_chain_states *states,
+                      tg_err *err);
+void tg_chain_states_free(tg_chain_states *states);
+
 /* Called inside tg_chain_run after the values were decoded (stage -1, alias
  * NULL) and after each transform; the records must not be changed. NULL ends
  * it. */

@@ -60,6 +60,7 @@ typedef struct ready_offset {
     char *json;
     uint32_t jsonlen;
     bool fresh;      /* not reported yet */
+    bool known;      /* set at all */
     uint64_t marked; /* number of the segment that marked it last */
 } ready_offset;
 
@@ -163,6 +164,7 @@ static void advance(tg_offset_tracker *t)
             r->jsonlen = m->jsonlen;
             r->offset = m->offset;
             r->fresh = true;
+            r->known = true;
             m->json = NULL;
         }
         t->head = seg->next;
@@ -386,6 +388,25 @@ int tg_offset_tracker_take(tg_offset_tracker *t, tg_offset_fn fn, void *ctx)
         fn(ctx, i, r->offset, r->json, r->jsonlen);
     }
     return n;
+}
+
+/* The last segment in which a partition was marked has its newest offset. */
+void tg_offset_tracker_newest(tg_offset_tracker *t, tg_offset_fn fn, void *ctx)
+{
+    const mark **last = tg_calloc(((size_t)t->nready + 1) * sizeof *last);
+
+    advance(t);
+    for (const tg_segment *seg = t->head; seg; seg = seg->next)
+        for (uint32_t i = 0; i < seg->nmarks; i++)
+            last[seg->marks[i].partition] = &seg->marks[i];
+    for (int32_t i = 0; i < t->nready; i++) {
+        const ready_offset *r = &t->ready[i];
+        if (last[i])
+            fn(ctx, i, last[i]->offset, last[i]->json, last[i]->jsonlen);
+        else if (r->known)
+            fn(ctx, i, r->offset, r->json, r->jsonlen);
+    }
+    tg_free(last);
 }
 
 int64_t tg_offset_tracker_unacked(const tg_offset_tracker *t)

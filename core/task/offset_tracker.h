@@ -68,6 +68,11 @@ typedef void (*tg_offset_fn)(void *ctx, int32_t partition, int64_t offset,
                              const char *json, uint32_t jsonlen);
 int tg_offset_tracker_take(tg_offset_tracker *t, tg_offset_fn fn, void *ctx);
 
+/* Reports the newest offset of every partition that was ever marked, whether it
+ * is committable or not: where a source goes on that is not to repeat what is
+ * under way. */
+void tg_offset_tracker_newest(tg_offset_tracker *t, tg_offset_fn fn, void *ctx);
+
 /* Records without an acknowledgement. */
 int64_t tg_offset_tracker_unacked(const tg_offset_tracker *t);
 /* Bytes and records inside the window. */

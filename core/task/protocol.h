@@ -22,6 +22,12 @@
  *   released {topic, partition, offset}        embedded: every local sink group
  *           has committed up to offset (exclusive); -1: topic has no sink
  *   log     {level}
+ *   reload  {files: [path, ...]}               these changed: transforms and
+ *           predicates that use them are made anew between two batches
+ *   renew   {files: [path, ...]}               the connector's script changed:
+ *           it goes on in a new VM, where the old one was
+ *   chain   {config}                           other transforms and predicates,
+ *           all else being equal
  *   topic.ok {topic, error?}                   answer to topic
  *
  * child -> supervisor
@@ -35,6 +41,11 @@
  *   writes  {topic}                            embedded: source will produce to
  *           this topic: create it, answer topic.ok, and start releasing
  *   topics  {topics: [...]}                    active topics (KIP-558)
+ *   uses    {files: {path: hash}, connector: {path: hash}}   what transforms and
+ *           predicates, and the connector, are made of, as last looked at (null:
+ *           it could not be read); repeated when it changes
+ *   transforms {transforms: [...]}             versions: tg_chain_describe, with
+ *           the connector as stage 0; repeated when anything of it changes
  *   needs   {topic}                            embedded: create it and answer
  *           topic.ok; for dead letters, nothing is released
  *

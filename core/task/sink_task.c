@@ -43,7 +43,8 @@ static int poll_timeout(const tg__sink *s)
         ms = DIRTY_MS;
     if (commit < ms)
         ms = commit;
-    return ms < 0 ? 0 : (int)ms;
+    ms = ms < 0 ? 0 : ms;
+    return tg__task_ms_to_timer(s->task, (int)ms);
 }
 
 static void count_polled(tg__sink *s, const tg_batch *batch)
@@ -82,6 +83,16 @@ static int hook_failure(const tg__sink *s, tg_err *err)
         return 0;
     *err = s->failure;
     return err->code;
+}
+
+/* A transform that was saved while the consumer waited for these records is
+ * theirs already. */
+static void check_reload(tg__sink *s)
+{
+    if (tg_control_pending(s->task->control))
+        tg__task_control(s->task, 0);
+    if (s->task->reload.due)
+        tg__task_between(s->task);
 }
 
 /* What arrived in the meantime is kept in the queue; what the queue does not
@@ -124,6 +135,7 @@ static int consume(tg__sink *s, tg_err *err)
         }
         return 0;
     }
+    check_reload(s);
     return tg__sink_enqueue(s, sb, err);
 }
 
@@ -197,6 +209,79 @@ static int turn(tg__sink *s, tg_err *err)
     return rc;
 }
 
+/* --- reloading ----------------------------------------------------------- */
+
+static json_t *open_partitions(const tg__sink *s)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < s->offsets.n; i++)
+        json_array_append_new(list,
+                              json_pack("[s, i]", s->offsets.parts[i].topic,
+                                        s->offsets.parts[i].partition));
+    return list;
+}
+
+static void close_partitions(tg__sink *s)
+{
+    json_t *list = open_partitions(s);
+    tg_err err = {0};
+
+    if (json_array_size(list) > 0 &&
+        tg_instance_close(s->task->instance, list, &err) != 0)
+        tg_warn(MOD, "The connector's close failed: %s", err.text);
+    json_decref(list);
+}
+
+/* The connector's script has changed. What was put is flushed and committed
+ * first; what waits in the queue is put by the new version. The consumer and
+ * its partitions stay. */
+static int renew(tg__sink *s, tg_err *err)
+{
+    json_t *parts;
+    int rc = tg__sink_commit(s, true, err);
+
+    if (rc || s->unflushed)
+        return rc; /* in the next turn */
+    close_partitions(s);
+    parts = open_partitions(s);
+    rc = tg__reload_renew(s->task, NULL, parts, err);
+    json_decref(parts);
+    if (rc)
+        tg_err_prefix(err, "Sink connector %s, task %d", s->task->name,
+                      s->task->id);
+    return rc;
+}
+
+/* A new version that fails before it has put anything goes. 0: the version
+ * before is back. */
+static int revert(tg__sink *s, tg_err *err)
+{
+    json_t *parts = open_partitions(s);
+    tg_err why = *err;
+    int rc = tg__reload_revert(s->task, &why, NULL, parts, err);
+
+    json_decref(parts);
+    s->unflushed = false;
+    return rc;
+}
+
+static int turn_or_revert(tg__sink *s, tg_err *err)
+{
+    tg_page *page = s->task->page;
+    int64_t out = tg_page_get(page->records_out);
+    int rc = turn(s, err);
+
+    if (!s->task->reload.trial)
+        return rc;
+    if (tg_page_get(page->records_out) != out)
+        tg__reload_proven(s->task);
+    else if (rc && rc != TG_ERR_STOPPED && !err->fatal && s->queue &&
+             !s->failed)
+        rc = revert(s, err);
+    return rc;
+}
+
 static int loop(tg__sink *s, tg_err *err)
 {
     bool paused = s->task->paused;
@@ -207,8 +292,12 @@ static int loop(tg__sink *s, tg_err *err)
         if (tg_control_pending(s->task->control))
             tg__task_control(s->task, 0);
         rc = pause_changed(s, &paused, err);
-        if (rc == 0)
-            rc = turn(s, err);
+        if (rc == 0 && s->task->reload.renew)
+            rc = renew(s, err);
+        if (rc)
+            break;
+        tg__task_between(s->task);
+        rc = turn_or_revert(s, err);
     }
     return tg__task_outcome(s->task, rc);
 }
@@ -274,21 +363,6 @@ static void read_window(tg__sink *s)
     records = json_integer_value(json_object_get(e, "max_records"));
     s->window_bytes = (bytes > 0 ? bytes : 4 << 20) / 4;
     s->window_records = (records > 0 ? records : 50000) / 4;
-}
-
-static void close_partitions(tg__sink *s)
-{
-    json_t *list = json_array();
-    tg_err err = {0};
-
-    for (int i = 0; i < s->offsets.n; i++)
-        json_array_append_new(list,
-                              json_pack("[s, i]", s->offsets.parts[i].topic,
-                                        s->offsets.parts[i].partition));
-    if (json_array_size(list) > 0 &&
-        tg_instance_close(s->task->instance, list, &err) != 0)
-        tg_warn(MOD, "The connector's close failed: %s", err.text);
-    json_decref(list);
 }
 
 /* Last commit of what was put, also after a failure; hooks are called unless

@@ -144,6 +144,7 @@ static bool on_message(void *ctx, const char *op, const json_t *msg)
 static bool woken(const tg__source *s)
 {
     return s->failed || tg_control_pending(s->task->control) ||
+           s->task->reload.due || s->task->reload.renew ||
            tg__task_stopping(s->task);
 }
 
@@ -163,6 +164,7 @@ static void wait_ms(tg__source *s, int ms, bool room)
 
     if (ms > left)
         ms = left;
+    ms = tg__task_ms_to_timer(s->task, ms);
     end = tg_clock_ns() + (int64_t)ms * 1000000;
     tg__task_at(s->task, TG_AT_IDLE);
     for (;;) {
@@ -234,6 +236,61 @@ static int chain_and_send(tg__source *s, tg__source_batch *sb, tg_err *err)
     return rc;
 }
 
+/* --- reloading ----------------------------------------------------------- */
+
+static bool same_partition(const json_t *a, const json_t *b)
+{
+    return json_equal(json_array_get(a, 0), json_array_get(b, 0));
+}
+
+/* Where a new instance of the connector goes on: behind everything that was
+ * polled, acknowledged or not. New array of [partition, offset]. */
+static json_t *newest_offsets(tg__source *s)
+{
+    collect c = {.list = json_array()};
+    const json_t *stored;
+    size_t i;
+
+    tg_offset_tracker_newest(s->tracker, collect_offset, &c);
+    json_array_foreach(s->task->offsets, i, stored)
+    {
+        const json_t *pair;
+        size_t k, n = json_array_size(c.list);
+        bool newer = false;
+        for (k = 0; k < n && !newer; k++) {
+            pair = json_array_get(c.list, k);
+            newer = same_partition(pair, stored);
+        }
+        if (!newer)
+            json_array_append(c.list, (json_t *)(uintptr_t)stored);
+    }
+    return c.list;
+}
+
+/* The connector's script has changed. */
+static int renew(tg__source *s, tg_err *err)
+{
+    json_t *offsets = newest_offsets(s);
+    int rc = tg__reload_renew(s->task, offsets, NULL, err);
+
+    json_decref(offsets);
+    if (rc)
+        tg_err_prefix(err, "Source connector %s, task %d", s->task->name,
+                      s->task->id);
+    return rc;
+}
+
+/* The first poll of a new version. 0: the version before is back. */
+static int first_poll_failed(tg__source *s, tg_err *err)
+{
+    json_t *offsets = newest_offsets(s);
+    tg_err why = *err;
+    int rc = tg__reload_revert(s->task, &why, offsets, NULL, err);
+
+    json_decref(offsets);
+    return rc;
+}
+
 /* One poll. 0, also when nothing came; TG_ERR_*. */
 static int turn(tg__source *s, int *backoff, tg_err *err)
 {
@@ -248,9 +305,18 @@ static int turn(tg__source *s, int *backoff, tg_err *err)
     if (wait < 0) {
         uint32_t n = sb->batch->n;
         tg__source_give(s, sb);
+        if (s->task->reload.trial && !err->fatal && !err->retriable &&
+            err->code != TG_ERR_STOPPED)
+            return first_poll_failed(s, err);
         return poll_failed(s, n, backoff, err);
     }
     *backoff = BACKOFF_MS;
+    if (s->task->reload.trial)
+        tg__reload_proven(s->task);
+    if (tg_control_pending(s->task->control))
+        tg__task_control(s->task, 0);
+    if (s->task->reload.due) /* saved during the poll: these are its records */
+        tg__task_between(s->task);
     if (sb->batch->n > 0)
         return chain_and_send(s, sb, err);
     tg__source_give(s, sb);
@@ -275,6 +341,11 @@ static int loop(tg__source *s, tg_err *err)
         }
         if (tg__source_commit_due(s))
             tg__source_commit(s, true);
+        if (s->task->reload.renew)
+            rc = renew(s, err);
+        if (rc)
+            break;
+        tg__task_between(s->task);
         if (s->task->paused)
             wait_ms(s, IDLE_MS, false);
         else if (!tg_offset_tracker_room(s->tracker, 1, 1))

@@ -188,6 +188,8 @@ static void take(tg_task *task, const json_t *msg)
         return;
     else if (strcmp(op, "log") == 0)
         take_log(msg);
+    else if (tg__reload_message(task, op, msg))
+        ; /* done between two batches */
     else if (!task->on_message || !task->on_message(task->ctx, op, msg))
         tg_warn(MOD, "The supervisor sent the unknown message %s", op);
 }
@@ -251,7 +253,7 @@ static int read_times(tg_task *task, tg_err *err)
     return 0;
 }
 
-static int make_vm(tg_task *task, tg_err *err)
+int tg__task_make_vm(tg_task *task, tg_err *err)
 {
     tg_vm_options options;
     json_t *path = NULL;
@@ -278,7 +280,7 @@ static int prepare(tg_task *task, tg_err *err)
         rc = tg_error_policy_init(&task->policy, task->config, task->name,
                                   task->id, task->source, task->page, err);
     if (rc == 0)
-        rc = make_vm(task, err);
+        rc = tg__task_make_vm(task, err);
     if (rc == 0) {
         task->chain =
             tg_chain_new(task->vm, task->worker, task->config, task->source,
@@ -377,6 +379,7 @@ int tg__task_run(json_t *msg, tg_buf *in)
                          tg__task_stop_left(&task, (int)task.flush_timeout_ms));
     tg_instance_free(task.instance);
     tg_chain_free(task.chain);
+    tg__reload_fini(&task);
     if (task.vm)
         tg_vm_free(task.vm);
     if (rc == 0)

@@ -11,8 +11,7 @@
 #include "task/client_config.h"
 #include "task/control.h"
 #include "task/error_policy.h"
-
-typedef struct tg_task tg_task;
+#include "task/reload.h"
 
 struct tg_task {
     json_t *start; /* the start message; what is below borrows from it */
@@ -35,6 +34,7 @@ struct tg_task {
     tg_instance *instance;
     tg_chain *chain;
     tg_error_policy policy;
+    tg__reload reload;
 
     /* Messages that only one kind of task knows: true if it took it. */
     bool (*on_message)(void *ctx, const char *op, const json_t *msg);
@@ -73,6 +73,8 @@ static inline bool tg__task_vm_gone(int rc, const tg_err *err)
 /* Milliseconds left for stopping, at most cap. */
 int tg__task_stop_left(const tg_task *task, int cap);
 
+/* A VM with the limits of the settings into task->vm. */
+int tg__task_make_vm(tg_task *task, tg_err *err);
 /* Makes the connector's instance and calls its start hook; waits before that
  * while the task is paused. TG_ERR_STOPPED when stopped meanwhile. */
 int tg__task_start_instance(tg_task *task, tg_err *err);

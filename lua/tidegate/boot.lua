@@ -41,6 +41,7 @@ abi.leave()
 
 local plugin = use "plugin"
 local find = use "find"
+local inline = use "inline"
 local config = use "config"
 
 -- For tests: the batch object that hooks get, and what plugins of a kind get
@@ -65,9 +66,12 @@ end
 -- nil and why there is no such plugin. known: keys of the framework.
 function M.validate(kind, class, raw, known)
     abi.leave()
-    local p, why = find.find(kind, class)
-    if not p then return nil, why end
-    local _, errors = plugin.configure(p, raw)
+    if inline.is(kind, class) then
+        return setmetatable(inline.validate(kind, raw), host.array), setmetatable({}, host.array)
+    end
+    local p, side = find.find(kind, class)
+    if not p then return nil, side end
+    local _, errors = plugin.configure(p, raw, side)
     local warnings = config.unknown(p.definitions, raw, known)
     return setmetatable(errors, host.array), setmetatable(warnings, host.array)
 end
@@ -85,13 +89,46 @@ local function not_found(why)
 end
 
 --- A new instance of a plugin: a table of hooks (start, poll, commit, put, flush,
--- open, close, stop, apply, lag; absent ones are nil) and name, version, file,
--- stock, kind, per_record. predicate and negate may be set on a transform.
-function M.instance(kind, class, raw)
+-- open, close, stop, apply, lag, tick; absent ones are nil) and name, version,
+-- file, stock, kind, per_record, every_ms. predicate and negate may be set on a
+-- transform. label: what messages call a script of a configuration; handed: the
+-- state of the version before, as M.state gave it.
+function M.instance(kind, class, raw, label, handed)
     abi.leave()
+    if inline.is(kind, class) then
+        local p, own = inline.load(kind, raw, label)
+        return plugin.instance(p, own, nil, handed)
+    end
     local p, side = find.find(kind, class)
     if not p then not_found(side) end
-    return plugin.instance(p, raw, side)
+    return plugin.instance(p, raw, side, handed)
+end
+
+--- The next version of an instance (not of a connector), from its files as they
+-- are now; its own test has passed.
+function M.reload(inst, raw, label, handed)
+    abi.leave()
+    local entry, own, p = inst.plugin.entry, raw, nil
+    if entry.inline then
+        p, own = inline.load(inst.kind, raw, label)
+    else
+        p = plugin.load(entry)
+    end
+    if p.kind ~= inst.kind then
+        error(("%s: the file makes a %s now, a %s is expected"):format(entry.file, p.kind,
+            inst.kind), 0)
+    end
+    plugin.selftest(p)
+    return plugin.instance(p, own, inst.side, handed)
+end
+
+--- The state of an instance as a text, nil when it has none.
+M.state = plugin.state
+--- {path, text, ...} of an instance; of the last load, whatever became of it.
+M.files = plugin.files
+
+function M.attempt()
+    return plugin.attempt or {}
 end
 
 --- The same from the text of a plugin, as if it stood in a file of that name.

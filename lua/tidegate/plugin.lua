@@ -10,6 +10,7 @@ local loop = use "loop"
 local nearest = use "nearest"
 local sdk = use "init"
 local services = use "services"
+local state = use "state"
 local view = use "view"
 local sandbox = use "sandbox"
 
@@ -23,14 +24,15 @@ local T = "org.apache.kafka.connect.transforms."
 
 local common = { "version", "doc", "class", "config", "check" }
 local members = {
-    transform = { "new", "record", "sides", "stop" },
-    predicate = { "new", "test" },
-    source = { "tasks", "start", "poll", "commit", "stop" },
-    sink = { "tasks", "start", "put", "flush", "open", "close", "stop" },
+    transform = { "new", "record", "sides", "stop", "selftest" },
+    predicate = { "new", "test", "selftest" },
+    source = { "tasks", "start", "poll", "commit", "stop", "state", "every", "selftest" },
+    sink = { "tasks", "start", "put", "flush", "open", "close", "stop", "state", "every",
+        "selftest" },
 }
 local functions = { new = true, record = true, test = true, tasks = true, start = true,
     poll = true, commit = true, stop = true, put = true, flush = true, open = true,
-    close = true, check = true }
+    close = true, check = true, state = true, selftest = true }
 
 -- What the declaring functions returned -> its kind. A plugin is only what they
 -- made.
@@ -46,7 +48,7 @@ local function check_member(kind, name, value)
             nearest.hint(tostring(name), all), table.concat(all, ", ")))
     end
     local want = functions[name] and "function"
-        or (name == "config" and "table") or (name == "sides" and "boolean")
+        or ((name == "config" or name == "every") and "table") or (name == "sides" and "boolean")
         or (name ~= "class" and "string")
     if want and type(value) ~= want then
         raise(("tide.%s: '%s' must be a %s, got %s"):format(kind, name, want, type(value)))
@@ -85,40 +87,96 @@ end
 
 local chunks = setmetatable({}, { __mode = "k" }) -- loaded plugins, for boot.heal
 
-local function run_text(text, name, kind, folder, stock)
-    local env = sandbox.new { kind = kind, folder = folder, tide = sdk.build(kind, stock) }
-    local chunk, err = host.compile(text, "@" .. name, env)
+-- Remembers a file that a plugin is made of, once; C is told when that happens
+-- after the plugin was made.
+local function remember(files, path, text)
+    for i = 1, #files, 2 do
+        if files[i] == path then return end
+    end
+    files[#files + 1] = path
+    files[#files + 1] = text
+    if files.made then host.uses_changed() end
+end
+
+local function new_env(kind, entry, files)
+    return sandbox.new { kind = kind, folder = entry.folder,
+        tide = sdk.build(kind, entry.stock),
+        used = function(path, text) remember(files, path, text) end }
+end
+
+-- The files of a plugin: {path, text, path, text, ...}, its own first. A text
+-- that is no file has the path "". M.attempt: those of the last load, whatever
+-- became of it.
+local function begin_files(entry, text)
+    local files = { entry.memory and "" or entry.file, text }
+    M.attempt = files
+    return files
+end
+
+local function run_text(text, kind, entry)
+    local files = begin_files(entry, text)
+    local env = new_env(kind, entry, files)
+    local chunk, err = host.compile(text, "@" .. entry.file, env)
     if not chunk then error(err, 0) end
     local spec = chunk()
     local made = type(spec) == "table" and declared[spec]
     if not made then
         error(("%s: a plugin file returns what tide.source, tide.sink, tide.transform or "
-            .. "tide.predicate made; this one returned a %s"):format(name, type(spec)), 0)
+            .. "tide.predicate made; this one returned a %s"):format(entry.file, type(spec)), 0)
     end
-    return spec, made, chunk
+    return spec, made, chunk, files
 end
 
 local function trusted(kind)
     return kind == "source" or kind == "sink"
 end
 
+local function new_plugin(kind, spec, definitions, chunk, entry, files)
+    local plugin = { kind = kind, spec = spec, definitions = definitions, file = entry.file,
+        name = entry.name, stock = entry.stock or false, chunk = chunk, entry = entry,
+        files = files }
+    chunks[plugin] = chunk
+    return plugin
+end
+
 --- Runs the text of a plugin in a fresh environment. Raises what is wrong with it.
--- Returns {kind, spec, definitions, file, name, stock}.
+-- Returns {kind, spec, definitions, file, name, stock, files}.
 function M.run(text, entry)
     local kind = entry.kind or guess_kind(text)
-    local spec, made, chunk = run_text(text, entry.file, kind, entry.folder, entry.stock)
+    local spec, made, chunk, files = run_text(text, kind, entry)
     if entry.kind and made ~= entry.kind then
         error(("%s: a %s is expected here, the file makes a %s"):format(entry.file, entry.kind,
             made), 0)
     end
     if trusted(made) ~= trusted(kind) then -- never run in the wrong environment
-        spec, made, chunk = run_text(text, entry.file, made, entry.folder, entry.stock)
+        spec, made, chunk, files = run_text(text, made, entry)
     end
     local ok, definitions = pcall(config.definitions, spec.config)
     if not ok then error(("%s: %s"):format(entry.file, definitions), 0) end
-    local plugin = { kind = made, spec = spec, definitions = definitions, file = entry.file,
-        name = entry.name, stock = entry.stock or false, chunk = chunk, entry = entry }
-    chunks[plugin] = chunk
+    return new_plugin(made, spec, definitions, chunk, entry, files)
+end
+
+-- Everything stands on the first line, so that lines count as in the text.
+local BODY = "local tide, cfg = ... return function(r) %s\nend"
+local EXPRESSION = "local tide, cfg = ... return function(r) return %s\nend"
+
+--- A plugin whose text is only what is done with a record r. cfg: what the text
+-- sees under that name.
+function M.body(text, entry, cfg)
+    local files = begin_files(entry, text)
+    local env = new_env(entry.kind, entry, files)
+    local name = "@" .. entry.file
+    local chunk = entry.kind == "predicate" and host.compile(EXPRESSION:format(text), name, env)
+    if not chunk then
+        local ok, err = host.compile(text, name, env)
+        if not ok then error(err, 0) end
+        chunk, err = host.compile(BODY:format(text), name, env)
+        if not chunk then error(err, 0) end
+    end
+    local fn = chunk(env.require "tidegate", cfg)
+    local spec = entry.kind == "predicate" and { test = fn } or { record = fn }
+    local plugin = new_plugin(entry.kind, spec, config.definitions(nil), chunk, entry, files)
+    plugin.body = true
     return plugin
 end
 
@@ -173,10 +231,10 @@ end
 --- configurations ------------------------------------------------------------------
 
 --- Parses a configuration: cfg, errors (a list of {key, value, message}).
-function M.configure(plugin, raw)
+function M.configure(plugin, raw, side)
     local cfg, errors = config.parse(plugin.definitions, raw)
     if #errors == 0 and plugin.spec.check then
-        local wrong = plugin.spec.check(cfg)
+        local wrong = plugin.spec.check(cfg, side)
         if type(wrong) == "string" then wrong = { message = wrong } end
         if wrong then
             errors[1] = { key = wrong.key or (plugin.definitions[1] or {}).name or "",
@@ -186,8 +244,8 @@ function M.configure(plugin, raw)
     return cfg, errors
 end
 
-local function must_configure(plugin, raw)
-    local cfg, errors = M.configure(plugin, raw)
+local function must_configure(plugin, raw, side)
+    local cfg, errors = M.configure(plugin, raw, side)
     if #errors > 0 then
         local texts = {}
         for i, e in ipairs(errors) do texts[i] = e.message end
@@ -240,12 +298,21 @@ local record, batch, cfg = ...
 return function()
     for _, r in batch:each() do record(r, cfg) end
 end]]
+local BODY_LOOP = [[
+local record, batch, returned = ...
+return function()
+    for _, r in batch:each() do
+        if record(r) ~= nil then returned() end
+    end
+end]]
 local FILTER_LOOP = [[
 local batch, hide = ...
 return function(test, negate)
+    local passed = 0
     for _, r in batch:each() do
-        if (not test(r)) ~= negate then hide(r) end
+        if (not test(r)) ~= negate then hide(r) else passed = passed + 1 end
     end
+    return passed
 end]]
 
 local HIDDEN = 255 -- verdict of a record that the predicate keeps from a transform
@@ -275,7 +342,7 @@ local function guarded(inst, apply)
         batch.lo, batch.hi = 0, batch.n
         show_hidden()
         batch.lo, batch.hi = lo, hi
-        filter(predicate.test, inst.negate or false)
+        inst.passed = filter(predicate.test, inst.negate or false)
         apply()
         show_hidden()
     end
@@ -286,13 +353,46 @@ local function bad_new(plugin, got)
         .. "or record = function (r); it returned a %s"):format(plugin.name, type(got)), 0)
 end
 
-local function make_transform(inst, plugin, cfg, side)
+local function returned()
+    error("the script returned a value: a transform returns nothing; r:drop() filters the record", 0)
+end
+
+-- every = { ms = 1000, fn = function() end }: called between batches.
+local function set_timer(inst, plugin, every, argument)
+    if every == nil then return end
+    if type(every) ~= "table" or type(every.ms) ~= "number" or not (every.ms >= 1)
+        or type(every.fn) ~= "function" then
+        error(("%s: every is a table such as { ms = 1000, fn = function() end }")
+            :format(plugin.name), 0)
+    end
+    inst.every_ms = every.ms
+    inst.tick = function()
+        abi.leave()
+        every.fn(argument and argument())
+    end
+end
+
+local function set_state(inst, plugin, fn, argument)
+    if fn == nil then return end
+    if type(fn) ~= "function" then
+        error(("%s: state must be a function that returns plain data"):format(plugin.name), 0)
+    end
+    inst.state = function()
+        abi.leave()
+        return fn(argument and argument())
+    end
+end
+
+local function make_transform(inst, plugin, cfg, side, handed)
     local spec = plugin.spec
-    local made = spec.new and spec.new(cfg, side) or { record = spec.record }
+    local made = spec.new and spec.new(cfg, side, handed) or { record = spec.record }
     local hooks = type(made) == "table" and made or { apply = made }
     local batch = view.batch
     local apply
-    if type(hooks.record) == "function" then
+    if plugin.body then
+        inst.per_record = true
+        apply = loop.compile(BODY_LOOP, hooks.record, batch, returned)
+    elseif type(hooks.record) == "function" then
         inst.per_record = true
         apply = loop.compile(RECORD_LOOP, hooks.record, batch, cfg)
     elseif type(hooks.apply) == "function" then
@@ -302,6 +402,8 @@ local function make_transform(inst, plugin, cfg, side)
         bad_new(plugin, made)
     end
     inst.apply = guarded(inst, apply)
+    set_timer(inst, plugin, hooks.every)
+    set_state(inst, plugin, hooks.state)
     local stop = hooks.stop or spec.stop
     inst.stop = stop and function()
         abi.leave()
@@ -309,15 +411,18 @@ local function make_transform(inst, plugin, cfg, side)
     end
 end
 
-local function make_predicate(inst, plugin, cfg)
+local function make_predicate(inst, plugin, cfg, _, handed)
     local spec = plugin.spec
     local test = spec.test and function(r) return spec.test(r, cfg) end
-        or spec.new(cfg)
-    if type(test) ~= "function" then
+        or spec.new(cfg, nil, handed)
+    local hooks = type(test) == "table" and test or { test = test }
+    if type(hooks.test) ~= "function" then
         error(("%s: new(cfg) must return a function (r) -> boolean, it returned a %s")
             :format(plugin.name, type(test)), 0)
     end
-    inst.test = test
+    inst.test = hooks.test
+    set_timer(inst, plugin, hooks.every)
+    set_state(inst, plugin, hooks.state)
 end
 
 local function hook(inst, spec, name, context)
@@ -329,12 +434,14 @@ local function hook(inst, spec, name, context)
     end
 end
 
-local function make_source(inst, plugin, cfg)
+local function make_source(inst, plugin, cfg, _, handed)
     local spec, batch = plugin.spec, view.batch
     local ctx = services.context(cfg)
+    local function context() return ctx end
     inst.start = function(offsets)
         abi.leave()
         ctx = services.context(cfg, offsets)
+        ctx.state = handed
         if spec.start then spec.start(ctx) end
     end
     inst.poll = function()
@@ -346,8 +453,10 @@ local function make_source(inst, plugin, cfg)
         return wait
     end
     inst.lag = function() return ctx.lagging end
-    hook(inst, spec, "commit", function() return ctx end)
-    hook(inst, spec, "stop", function() return ctx end)
+    hook(inst, spec, "commit", context)
+    hook(inst, spec, "stop", context)
+    set_timer(inst, plugin, spec.every, context)
+    set_state(inst, plugin, spec.state, context)
 end
 
 local function partitions(list)
@@ -358,9 +467,11 @@ local function partitions(list)
     return out
 end
 
-local function make_sink(inst, plugin, cfg)
+local function make_sink(inst, plugin, cfg, _, handed)
     local spec, batch = plugin.spec, view.batch
     local ctx = services.context(cfg)
+    local function context() return ctx end
+    ctx.state = handed
     if spec.start then
         inst.start = function()
             abi.leave()
@@ -375,27 +486,52 @@ local function make_sink(inst, plugin, cfg)
             fn(partitions(list), ctx)
         end
     end
-    hook(inst, spec, "flush", function() return ctx end)
-    hook(inst, spec, "stop", function() return ctx end)
+    hook(inst, spec, "flush", context)
+    hook(inst, spec, "stop", context)
+    set_timer(inst, plugin, spec.every, context)
+    set_state(inst, plugin, spec.state, context)
 end
 
 local makers = { transform = make_transform, predicate = make_predicate, source = make_source,
     sink = make_sink }
 
 --- An instance of a plugin; one that has an instance already is loaded again.
--- side: "key" or "value" of a transform that has both.
-function M.instance(plugin, raw, side)
+-- side: "key" or "value" of a transform that has both; handed: what the version
+-- before gave (a text of state.lua), or nil.
+function M.instance(plugin, raw, side, handed)
     abi.leave()
     if plugin.used then plugin = M.load(plugin.entry) end
     plugin.used = true
-    local cfg = must_configure(plugin, raw)
+    local cfg = plugin.body and raw or must_configure(plugin, raw, side)
     local inst = {
         kind = plugin.kind, name = plugin.name, file = plugin.file, stock = plugin.stock,
         version = plugin.spec.version or (plugin.stock and host.version) or "undefined",
-        plugin = plugin,
+        plugin = plugin, side = side,
     }
-    makers[plugin.kind](inst, plugin, cfg, side)
+    makers[plugin.kind](inst, plugin, cfg, side, handed and state.decode(handed) or nil)
+    plugin.files.made = true
     return inst
+end
+
+--- Runs the plugin's own test, if it has one. Raises what it says.
+function M.selftest(plugin)
+    abi.leave()
+    if plugin.spec.selftest then plugin.spec.selftest() end
+end
+
+--- What an instance hands to its next version, as a text; nil: nothing.
+function M.state(inst)
+    return inst.state and state.encode(inst.state()) or nil
+end
+
+--- The files that an instance is made of: {path, text, path, text, ...}.
+function M.files(inst)
+    local out = {}
+    for i, x in ipairs(inst.plugin.files) do out[i] = x end
+    if trusted(inst.kind) then
+        for _, x in ipairs(sandbox.packages) do out[#out + 1] = x end
+    end
+    return out
 end
 
 --- Lets the JIT try every function of the loaded plugins again.

@@ -136,11 +136,30 @@ local function read_module(folder, name)
     return nil, ("%s.lua, %s/init.lua"):format(base, base)
 end
 
+--- Files of Lua packages (package.path) that connectors of this VM have loaded:
+-- {path, text, path, text, ...}.
+M.packages = {}
+
+-- In front of Lua's own loader of files: these modules are watched too.
+local function package_loader(name)
+    local path = package.searchpath(name, package.path)
+    local text = path and host.readfile(path)
+    if not text then return nil end
+    local chunk, err = host.compile(text, "@" .. path)
+    if not chunk then error(err, 0) end
+    M.packages[#M.packages + 1] = path
+    M.packages[#M.packages + 1] = text
+    host.uses_changed()
+    return chunk
+end
+table.insert(package.loaders, 2, package_loader)
+
 local LOADING = {}
 
 -- A require of the plugin's own: its modules live and die with its environment.
 -- fallback(name): what to do for names that are no file of the folder.
-local function requirer(env, folder, given, fallback)
+local function requirer(env, options, given, fallback)
+    local folder = options.folder
     local loaded = {}
     return function(name)
         if type(name) ~= "string" then
@@ -155,8 +174,10 @@ local function requirer(env, folder, given, fallback)
         if not name:find("^[%w_][%w_.-]*$") or name:find("..", 1, true) then
             return fallback(name, "it is no plain module name")
         end
+        if not folder then return fallback(name, "a script in a configuration has no folder") end
         local text, path = read_module(folder, name)
         if not text then return fallback(name, "there is no " .. path) end
+        if options.used then options.used(path, text) end
         local chunk, err = host.compile(text, "@" .. path, env)
         if not chunk then error(err, 2) end
         loaded[name] = LOADING
@@ -194,7 +215,8 @@ local function base()
     return env
 end
 
-local function transform_env(kind, folder, tide)
+local function transform_env(options)
+    local kind, tide = options.kind, options.tide
     local env = base()
     env.string = restricted("string", copy(strings), kind)
     env.os = restricted("os", { time = os.time, clock = os.clock, date = os.date }, kind)
@@ -214,14 +236,15 @@ local function transform_env(kind, folder, tide)
     for _, name in ipairs { "string", "table", "math", "bit", "coroutine", "os", "io" } do
         given[name] = env[name]
     end
-    env.require = requirer(env, folder, given, function(name, why)
+    env.require = requirer(env, options, given, function(name, why)
         error(("module '%s' is not available in %s: %s; %s"):format(name, article(kind), why,
             WHY.package), 3)
     end)
     return env
 end
 
-local function connector_env(kind, folder, tide)
+local function connector_env(options)
+    local kind, tide = options.kind, options.tide
     local env = base()
     env.string, env.io = copy(string), io
     env.os = copy(os, { exit = true, setlocale = true })
@@ -240,7 +263,7 @@ local function connector_env(kind, folder, tide)
         env[name] = rawget(real, name)
     end
     local given = { tidegate = read_only(tide, "tide") }
-    env.require = requirer(env, folder, given, function(name, why)
+    env.require = requirer(env, options, given, function(name, why)
         local ok, result = pcall(real_require, name)
         if ok then return result end
         error(("module '%s' cannot be loaded by %s: %s; %s"):format(name, article(kind), why,
@@ -250,12 +273,13 @@ local function connector_env(kind, folder, tide)
 end
 
 --- A new environment. options: kind ("transform", "predicate", "source", "sink"),
--- folder (of the plugin file, for require), tide (what require "tidegate" gives;
--- a table of the plugin's own, shown read-only).
+-- folder (of the plugin file, for require; nil: none), tide (what require
+-- "tidegate" gives; a table of the plugin's own, shown read-only), used
+-- (function (path, text): told of every module that is loaded).
 function M.new(options)
     local make = (options.kind == "source" or options.kind == "sink") and connector_env
         or transform_env
-    return make(options.kind, options.folder, options.tide)
+    return make(options)
 end
 
 return M
