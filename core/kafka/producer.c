@@ -79,6 +79,14 @@ struct tg_producer {
 
 /* --- delivery reports ----------------------------------------------------- */
 
+static bool about_contents(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
+           code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+}
+
 static void deliver(tg_producer *producer, tg_batch *batch, const char *name,
                     int32_t partition, int64_t offset, const char *payload,
                     size_t size, rd_kafka_resp_err_t code)
@@ -98,6 +106,8 @@ static void deliver(tg_producer *producer, tg_batch *batch, const char *name,
     snprintf(detail, sizeof detail, "partition %d, a record of %zu bytes, %s",
              (int)partition, size, rd_kafka_err2name(code));
     tg__rk_fail(&producer->rk, &err, code, thing, detail);
+    if (about_contents(code))
+        err.code = TG_ERR_DATA;
     producer->fn(producer->ctx, batch, name, partition, -1, payload, &err);
 }
 

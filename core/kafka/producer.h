@@ -16,7 +16,8 @@ typedef struct tg_producer tg_producer;
 
 /* One message came to its end. kafka_offset is -1 unless acknowledged; err is
  * NULL or why it was not delivered. payload identifies the record inside the
- * batch (its value.out) when err is set. */
+ * batch (its value.out) when err is set. TG_ERR_DATA: the broker refused what was
+ * in a request; another record of the same request may be the cause. */
 typedef void (*tg_delivery_fn)(void *ctx, tg_batch *batch, const char *topic,
                                int32_t partition, int64_t kafka_offset,
                                const char *payload, const tg_err *err);

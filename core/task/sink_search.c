@@ -175,7 +175,8 @@ int tg__sink_search_end(tg__sink *s, tg__sink_batch *sb, tg_err *err)
         return sink_at_fault(s, q, err);
     if (sb->todo > 0)
         return 0;
-    for (uint32_t i = 0; i < sb->batch->n; i++) {
+    /* each was moved in front of those found before it */
+    for (uint32_t i = sb->batch->n; i-- > 0;) {
         tg_record *rec = sb->batch->items[i];
         if (rec->verdict != TG__CULPRIT)
             continue;

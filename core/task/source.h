@@ -22,6 +22,8 @@ typedef struct tg__source_batch {
     tg_originals originals;
     tg_segment *seg;  /* what is being sent now; waits for `pending` reports */
     uint32_t pending; /* handed to the producer, no report yet */
+    uint32_t again;   /* refused in company: to be sent again */
+    uint64_t age;     /* order in which batches were taken */
     bool handed;      /* nothing more of it will be sent */
     int64_t out_bytes;
 } tg__source_batch;
@@ -36,6 +38,8 @@ typedef struct tg__source {
     uint32_t batch_max;                 /* records a poll */
     int64_t slice_bytes, slice_records; /* of a segment; 0: whole batches */
     int64_t acked; /* records since the counters were written */
+    uint32_t again; /* records of all batches to be sent again */
+    uint64_t ages;
     bool closing;  /* reports are of our own purge: they say nothing */
     bool failed;   /* a record could not be delivered */
     tg_err failure;
@@ -57,6 +61,10 @@ void tg__source_free_batches(tg__source *s);
 void tg__source_delivered(void *ctx, tg_batch *batch, const char *topic,
                           int32_t partition, int64_t kafka_offset,
                           const char *payload, const tg_err *err);
+/* What a report or a failed call says about a record that is not delivered:
+ * asks the policy. 0: skipped; TG_ERR_*: the task fails. */
+int tg__source_refuse(tg__source *s, tg__source_batch *sb, tg_record *rec,
+                      const tg_err *why, tg_err *err);
 /* Serves delivery reports and messages of the supervisor; waits up to ms for a
  * report. */
 void tg__source_serve(tg__source *s, int ms);
@@ -69,6 +77,14 @@ int tg__source_cook(tg__source *s, tg__source_batch *sb, tg_err *err);
  * sending half afterwards. 0; TG_ERR_STOPPED when time ran out (what was not
  * sent stays uncommitted); other TG_ERR_*: the task fails. */
 int tg__source_send(tg__source *s, tg__source_batch *sb, tg_err *err);
+
+/* --- source_again.c ------------------------------------------------------- */
+/* The broker refused the request that rec was in. True: rec is sent again, in
+ * less company. */
+bool tg__source_again(tg__source *s, tg__source_batch *sb, tg_record *rec,
+                      const tg_err *why);
+/* Sends what is to be sent again, one request after the other. */
+void tg__source_send_again(tg__source *s);
 
 /* --- source_task.c ------------------------------------------------------- */
 bool tg__source_commit_due(const tg__source *s);

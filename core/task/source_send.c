@@ -49,6 +49,8 @@ tg__source_batch *tg__source_take(tg__source *s)
     sb->originals = (tg_originals){0};
     sb->seg = NULL;
     sb->pending = 0;
+    sb->again = 0;
+    sb->age = ++s->ages;
     sb->handed = false;
     sb->out_bytes = 0;
     sb->batch->max = s->batch_max;
@@ -132,16 +134,15 @@ static int ask_policy(tg__source *s, const tg__source_batch *sb,
                                   stage, err);
 }
 
-/* The policy's word about a record that could not be sent. 0: skipped. */
-static int refuse(tg__source *s, const tg__source_batch *sb, tg_record *rec,
-                  const tg_err *why, tg_err *err)
+int tg__source_refuse(tg__source *s, tg__source_batch *sb, tg_record *rec,
+                      const tg_err *why, tg_err *err)
 {
     tg_error_stage stage;
 
     tg_record_reject(rec, "%s", why->text);
     rec->stage = TG_STAGE_SEND;
     stage = tg_chain_stage(s->task->chain, rec);
-    if (why->code == TG_ERR_LIMIT)
+    if (why->code == TG_ERR_LIMIT || why->code == TG_ERR_DATA)
         stage.exception =
             "org.apache.kafka.common.errors.RecordTooLargeException";
     return ask_policy(s, sb, rec, &stage, err);
@@ -154,7 +155,9 @@ static void delivery_failed(tg__source *s, tg__source_batch *sb,
     tg_record *rec = find_payload(sb->batch, topic, payload);
     tg_err err = {0};
 
-    if (rec && refuse(s, sb, rec, why, &err) == 0) {
+    if (rec && tg__source_again(s, sb, rec, why))
+        return;
+    if (rec && tg__source_refuse(s, sb, rec, why, &err) == 0) {
         tg_offset_tracker_ack(s->tracker, sb->seg, NULL, 0, -1);
         return;
     }
@@ -186,7 +189,7 @@ void tg__source_delivered(void *ctx, tg_batch *batch, const char *topic,
         tg_offset_tracker_ack(s->tracker, sb->seg, topic, partition,
                               kafka_offset);
     }
-    if (sb->pending == 0 && sb->handed) {
+    if (sb->pending == 0 && sb->again == 0 && sb->handed) {
         sb->next = s->done;
         s->done = sb;
     }
@@ -217,6 +220,8 @@ void tg__source_serve(tg__source *s, int ms)
     tg_err err = {0};
 
     tg_producer_poll(s->producer, ms);
+    if (s->again > 0)
+        tg__source_send_again(s);
     sweep(s);
     tg__task_heartbeat(s->task);
     if (tg_control_pending(s->task->control))
@@ -394,7 +399,7 @@ static int send_error(tg__source *s, tg__source_batch *sb, uint32_t *at,
                       s->task->id);
         return err->code;
     }
-    rc = refuse(s, sb, sb->batch->items[*at], why, err);
+    rc = tg__source_refuse(s, sb, sb->batch->items[*at], why, err);
     if (rc)
         return rc;
     tg_offset_tracker_ack(s->tracker, sb->seg, NULL, 0, -1);
@@ -413,6 +418,12 @@ static int send_range(tg__source *s, tg__source_batch *sb, uint32_t from,
     while (from < to) {
         uint32_t queued = 0;
         tg_err why = {0};
+        while (s->again > 0 && rc == 0) { /* those first: order */
+            tg__source_serve(s, WAIT_MS);
+            rc = interrupted(s, err);
+        }
+        if (rc)
+            return rc;
         batch->n = to;
         rc = tg_producer_send(s->producer, batch, &from, &queued, &why);
         batch->n = n;
@@ -435,7 +446,7 @@ static int send_range(tg__source *s, tg__source_batch *sb, uint32_t from,
  * report to come. */
 static int wait_reports(tg__source *s, tg__source_batch *sb, tg_err *err)
 {
-    while (sb->pending > 0) {
+    while (sb->pending > 0 || sb->again > 0) {
         int rc = interrupted(s, err);
         if (rc)
             return rc;
@@ -599,7 +610,7 @@ int tg__source_send(tg__source *s, tg__source_batch *sb, tg_err *err)
     if (rc == 0)
         rc = send_slices(s, sb, end, err);
     sb->handed = true;
-    if (sb->pending == 0)
+    if (sb->pending == 0 && sb->again == 0)
         tg__source_give(s, sb);
     tg_page_add(s->task->page->ns_send, tg_clock_ns() - start);
     if (rc == 0 && fail) {

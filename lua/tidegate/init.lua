@@ -10,6 +10,7 @@
 --   tide.schema{..}, tide.decimal(x)          schemas and exact decimals
 --   tide.json.encode(x), decode(text)         JSON of plain values
 --   tide.log, now, clock                      logging and clocks
+--   tide.retriable(text), fatal(text)         errors to raise: try again; give up
 --   connectors only: tide.sleep, stopping, lines, writer
 -- Each is documented where it is defined: handles.lua, services.lua, json.lua,
 -- schema.lua, decimal.lua.
@@ -72,6 +73,17 @@ local function decode(text)
     return json.decode(text)
 end
 
+local raised = { __tostring = function(e) return e.message end }
+
+local function failure(name, flag)
+    return function(message)
+        if type(message) ~= "string" then
+            raise(("tide.%s needs a message (string), got %s"):format(name, type(message)))
+        end
+        return setmetatable({ message = message, [flag] = true }, raised)
+    end
+end
+
 local function shared()
     return {
         null = abi.null,
@@ -86,6 +98,11 @@ local function shared()
         bytes = bytes, raw = raw, decimal = decimal.new, schema = schema.module(),
         json = { encode = encode, decode = decode },
         log = services.log, now = services.now, clock = services.clock,
+        -- error(tide.retriable("..")): the same call may succeed later; in a transform it
+        -- is tried again as errors.retry.timeout says, in poll, put and flush for ever.
+        retriable = failure("retriable", "retriable"),
+        -- error(tide.fatal("..")): the task fails, whatever errors.tolerance says.
+        fatal = failure("fatal", "fatal"),
     }
 end
 
