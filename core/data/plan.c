@@ -209,8 +209,8 @@ static const compiled *compiled_private(const tg_plan *plan, tg_batch *batch,
 static int twice(const compiled *c)
 {
     return tg__fail(TG_ERR_DATA,
-                    "renaming gives two fields of a struct the name \"%s\"; "
-                    "exclude one of them or choose another name",
+                    "Cannot create field because of field name duplication "
+                    "%s; exclude one of the two or choose another name",
                     c->twice->text);
 }
 

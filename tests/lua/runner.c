@@ -14,10 +14,9 @@
  *                             or bytes for conv), conv ("json", "string",
  *                             "bytes", "envelope": JSON with schemas), topic,
  *                             partition, offset, timestamp, headers {{name,
- *                             JSON text}, ...}. Topic and the origin default
- *                             to "t", 0, index - 1.
- *   empty([max])              an empty batch for polls
- *   range(lo, hi)             narrows the batch, 0-based, hi exclusive
+ *                             text for header_conv}, ...}. Topic and the origin
+ * default to "t", 0, index - 1. empty([max])              an empty batch for
+ * polls range(lo, hi)             narrows the batch, 0-based, hi exclusive
  *   call(fn, ...)             calls as the host does: entered from C
  *   apply(inst)               inst.apply() over the batch, then settle
  *   settle(), begin(), undo(), commit(), reset()
@@ -25,7 +24,9 @@
  *                             timestamp, verdict, reason, headers,
  *                             source_partition, source_offset, offset}; value
  *                             and key as JSON text, nil for null bytes
- *   encode([conv])            array of the values of the records to keep
+ *   encode([conv [, what]])   array of the values of the records to keep; what
+ *                             "key": of their keys, "headers": of {{name,
+ *                             text}, ...}; false for null bytes
  *   verdict                   names to numbers
  *   time(fn)                  CPU seconds of fn()
  */
@@ -171,6 +172,8 @@ static void make_unread(lua_State *L, tg_record *rec)
 
 static void fill_headers(lua_State *L, int idx, tg_record *rec)
 {
+    lua_getfield(L, idx, "header_conv");
+    const char *conv = luaL_optstring(L, -1, "json");
     lua_getfield(L, idx, "headers");
     int n = lua_istable(L, -1) ? (int)lua_objlen(L, -1) : 0;
     for (int i = 1; i <= n; i++) {
@@ -180,10 +183,10 @@ static void fill_headers(lua_State *L, int idx, tg_record *rec)
         const char *name = luaL_checklstring(L, -1, &len);
         int at = tg_header_add(rec, name, (uint32_t)len);
         lua_rawgeti(L, -2, 2);
-        set_cell(L, &rec->headers[at].cell, "json", "header");
+        set_cell(L, &rec->headers[at].cell, conv, "header");
         lua_pop(L, 3);
     }
-    lua_pop(L, 1);
+    lua_pop(L, 2);
 }
 
 static void fill_record(lua_State *L, int idx, tg_record *rec)
@@ -340,18 +343,17 @@ static void push_encoded(lua_State *L, tg_cell *cell, const char *conv)
         lua_pushlstring(L, cell->out, (size_t)cell->outlen);
 }
 
-static void push_headers(lua_State *L, tg_record *rec)
+static void push_headers(lua_State *L, tg_record *rec, const char *conv)
 {
     lua_createtable(L, (int)tg_record_headers(rec), 0);
     for (uint32_t i = 0; i < rec->nheaders; i++) {
         lua_createtable(L, 2, 0);
         lua_pushlstring(L, rec->headers[i].name, rec->headers[i].namelen);
         lua_rawseti(L, -2, 1);
-        push_encoded(L, &rec->headers[i].cell, "json");
+        push_encoded(L, &rec->headers[i].cell, conv);
         lua_rawseti(L, -2, 2);
         lua_rawseti(L, -2, (int)i + 1);
     }
-    lua_setfield(L, -2, "headers");
 }
 
 static void set_number(lua_State *L, const char *name, double d)
@@ -382,7 +384,8 @@ static void push_record(lua_State *L, tg_record *rec)
         lua_pushlstring(L, rec->source_offset, rec->source_offsetlen);
         lua_setfield(L, -2, "source_offset");
     }
-    push_headers(L, rec);
+    push_headers(L, rec, "json");
+    lua_setfield(L, -2, "headers");
 }
 
 static int lib_records(lua_State *L)
@@ -400,12 +403,18 @@ static int lib_encode(lua_State *L)
 {
     tg_batch *b = need_batch(L);
     const char *conv = luaL_optstring(L, 1, "json");
+    const char *what = luaL_optstring(L, 2, "value");
     int n = 0;
     lua_newtable(L);
     for (uint32_t i = 0; i < b->n; i++) {
         if (b->items[i]->verdict != TG_KEEP)
             continue;
-        push_encoded(L, &b->items[i]->value, conv);
+        if (*what == 'h')
+            push_headers(L, b->items[i], conv);
+        else
+            push_encoded(L,
+                         *what == 'k' ? &b->items[i]->key : &b->items[i]->value,
+                         conv);
         if (lua_isnil(L, -1)) {
             lua_pop(L, 1);
             lua_pushboolean(L, false);

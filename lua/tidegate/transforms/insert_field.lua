@@ -32,7 +32,9 @@ return tide.transform {
         ["field.syntax.version"] = tide.stock.syntax(),
     },
     check = function(cfg)
-        if #fields_of(cfg) == 0 then return "No field insertion configured" end
+        if #fields_of(cfg) == 0 then
+            return { key = "topic.field", message = "No field insertion configured" }
+        end
         if cfg.static_field and not cfg.static_value then
             return { key = "static.value", message = "No value specified for static field: "
                 .. cfg.static_field }
