@@ -588,6 +588,48 @@ tg_stock *tg_stock_value_to_key(int32_t defaults);
 int32_t tg_stock_value_to_key_field(tg_stock *stock, const char *field,
                                     uint32_t len, int32_t v2);
 
+/* RegexRouter, TimestampRouter. */
+tg_stock *tg_stock_regex_router(const char *regex, uint32_t len,
+                                const char *replacement, uint32_t replen);
+tg_stock *tg_stock_timestamp_router(const char *topic_format, uint32_t len,
+                                    const char *timestamp_format,
+                                    uint32_t timelen);
+/* TimestampConverter; pattern may be empty unless the target is a string. */
+enum {
+    TG_TIME_TO_STRING = 0,
+    TG_TIME_TO_UNIX = 1,
+    TG_TIME_TO_DATE = 2, /* these as TG_LOGICAL_* */
+    TG_TIME_TO_TIME = 3,
+    TG_TIME_TO_TIMESTAMP = 4
+};
+enum {
+    TG_UNIX_SECONDS = 0,
+    TG_UNIX_MILLIS = 1,
+    TG_UNIX_MICROS = 2,
+    TG_UNIX_NANOS = 3
+};
+tg_stock *tg_stock_timestamp_converter(int32_t side, int32_t defaults,
+                                       int32_t target, int32_t precision,
+                                       const char *pattern, uint32_t len);
+int32_t tg_stock_timestamp_converter_field(tg_stock *stock, const char *field,
+                                           uint32_t len, int32_t v2);
+
+/* Predicates. TG_HIDDEN: verdict of a record that a predicate keeps from a
+ * transform; no record has it outside of that transform's call. text: name of
+ * the header, or the regular expression for the topic. */
+enum { TG_HIDDEN = 255 };
+enum { TG_TEST_HEADER = 0, TG_TEST_TOMBSTONE = 1, TG_TEST_TOPIC = 2 };
+typedef struct tg_stock_test tg_stock_test;
+tg_stock_test *tg_stock_test_new(int32_t what, const char *text, uint32_t len);
+void tg_stock_test_free(tg_stock_test *test);
+/* Hides the records in [batch->lo, batch->hi) for which the predicate is false
+ * (negate: true), and rejects those that it cannot look at. Number of records
+ * that are left. */
+int32_t tg_stock_test_hide(tg_stock_test *test, tg_batch *batch,
+                           int32_t negate);
+/* Shows what is hidden there. */
+void tg_stock_test_show(tg_batch *batch);
+
 /* --- texts: Java regular expressions and date patterns --------------------
  * Objects belong to the script thread. Texts that are returned live until the
  * next call of this section.
