@@ -1,13 +1,15 @@
 /*
  * Numbers and times in header texts. A number is what Java's BigDecimal reads,
  * digits of any script included; it is brought into the form
- * digits * 10^-scale, from which everything follows without big integers. Script
- * thread.
+ * digits * 10^-scale, from which everything follows without big integers. Times
+ * in the usual form are read here, others (lenient: month 13, years before
+ * 1583) by the date patterns of core/text. Script thread.
  */
 #include "base/number.h"
 #include "convert/decimal.h"
 #include "convert/header_parse.h"
 #include "convert/internal.h"
+#include "text/java_date.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -262,6 +264,19 @@ static bool read_time(const char *p, int64_t *ms)
     return true;
 }
 
+/* As SimpleDateFormat reads what is not in the usual form. */
+static bool read_lenient(const char *p, size_t len, int which, int64_t *ms)
+{
+    static const char *const patterns[] = {"yyyy-MM-dd", "HH:mm:ss.SSS'Z'",
+                                           "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"};
+    static tg_date_format *formats[3];
+    if (!formats[which])
+        formats[which] = tg_date_format_new(
+            patterns[which], (uint32_t)strlen(patterns[which]), NULL);
+    return formats[which] && tg_date_format_parse(formats[which], p,
+                                                  (uint32_t)len, ms, NULL) == 0;
+}
+
 /* Java holds an instant; a day count or a time of day beyond an int32 keeps
  * what is written of it. */
 static void set_temporal(tg_typed *out, int which, int64_t ms)
@@ -304,7 +319,7 @@ bool tg__header_temporal(const char *p, size_t len, tg_typed *out)
     else if (usual && (usual = text[10] == 'T' && read_date(text, &day) &&
                                read_time(text + 11, &ms)))
         ms += day;
-    if (!usual)
+    if (!usual && !read_lenient(text, n, which, &ms))
         return false;
     set_temporal(out, which, ms);
     return true;

@@ -2,7 +2,9 @@
  * JsonConverter. Without schemas a value is JSON and nothing else. With
  * schemas.enable=true it is {"schema":...,"payload":...}: the schema is looked
  * up by its received text (most records carry the one of the record before:
- * one comparison), the payload is read against it.
+ * one comparison), the payload is read against it. With schema.content too the
+ * schema is the setting's, and what is read is the payload alone (KIP-1054);
+ * written is an envelope all the same.
  *
  * One mistake of Kafka Connect is not repeated: a payload whose scalars are of
  * another type than the schema says is refused, where Connect reads 0 or null.
@@ -33,6 +35,7 @@ static root_site *free_sites;
 typedef struct json_impl {
     bool schemas;
     tg_json_style style;
+    const tg_schema *content; /* schema.content; NULL: in each record */
     root_site *root;
     schema_entry *cache; /* open addressing */
     size_t cap, n, max;
@@ -116,9 +119,11 @@ static const tg_schema *schema_of_text(json_impl *impl, tg_json_in *in,
 static int no_envelope(tg_json_in *in)
 {
     return tg_err_set(in->err, TG_ERR_DATA,
-                      "JsonConverter with schemas.enable=true needs an object"
-                      " with exactly the members \"schema\" and \"payload\";"
-                      " for plain JSON set schemas.enable=false");
+                      "JsonConverter with schemas.enable requires \"schema\""
+                      " and \"payload\" fields and may not contain additional"
+                      " fields. If you are trying to deserialize plain JSON"
+                      " data, set schemas.enable=false in your converter"
+                      " configuration.");
 }
 
 typedef struct envelope {
@@ -228,6 +233,19 @@ static int read_envelope(json_impl *impl, tg_json_in *in, tg_cell *cell)
     return read_payload(impl, in, cell, schema);
 }
 
+/* The whole text is the payload. */
+static int read_plain(json_impl *impl, tg_json_in *in, tg_cell *cell)
+{
+    tg__json_ws(in);
+    int rc = read_payload(impl, in, cell, impl->content);
+    if (rc)
+        return rc;
+    tg__json_ws(in);
+    return in->p == in->end
+               ? 0
+               : tg__json_fail(in, in->p, "nothing after the end of the value");
+}
+
 /* --- the converter -------------------------------------------------------- */
 
 static int json_decode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
@@ -249,7 +267,8 @@ static int json_decode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
                      .cell = cell,
                      .err = err,
                      .defaults = impl->style.replace_null};
-    return read_envelope(impl, &in, cell);
+    return impl->content ? read_plain(impl, &in, cell)
+                         : read_envelope(impl, &in, cell);
 }
 
 /* Straight into the arena, when the chunk has room; what was too much is given
@@ -322,6 +341,21 @@ static int read_format(const json_t *config, bool *numeric, tg_err *err)
                       text);
 }
 
+/* schema.content; it only counts for reading, and with schemas.enable. */
+static int read_content(json_impl *impl, const json_t *config, tg_err *err)
+{
+    tg_err inner = {0};
+    const char *text = tg_config_get(config, "schema.content", "");
+    if (*text)
+        impl->content = tg_json_schema_setting(text, &inner);
+    if (inner.code)
+        return tg_err_set(err, TG_ERR_CONFIG,
+                          "schema.content cannot be read: %s", inner.text);
+    if (!impl->schemas)
+        impl->content = NULL;
+    return 0;
+}
+
 static int json_configure(tg_converter *conv, const json_t *config, tg_err *err)
 {
     json_impl *impl = tg_calloc(sizeof *impl);
@@ -340,14 +374,18 @@ static int json_configure(tg_converter *conv, const json_t *config, tg_err *err)
                             &impl->style.replace_null, err);
     if (!rc)
         rc = read_format(config, &impl->style.numeric, err);
+    if (!rc)
+        rc = read_content(impl, config, err);
     if (rc)
         return rc;
+    impl->style.java = true;
     impl->max = size > 0 ? (size_t)size : 1;
     char settings[64] = "plain";
     if (impl->schemas)
         snprintf(settings, sizeof settings, "schemas numeric=%d replace=%d",
                  impl->style.numeric, impl->style.replace_null);
-    conv->identity = tg__converter_identity(conv->ops, settings);
+    if (!impl->content)
+        conv->identity = tg__converter_identity(conv->ops, settings);
     return 0;
 }
 

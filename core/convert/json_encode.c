@@ -8,8 +8,10 @@
  */
 #include "convert/base64.h"
 #include "convert/decimal.h"
+#include "convert/internal.h"
 #include "convert/json_scan.h"
 #include "convert/json_write.h"
+#include "convert/logical.h"
 #include "data/node.h"
 #include <math.h>
 
@@ -204,8 +206,9 @@ static int write_null(json_out *o, const tg_schema *schema)
         tg_buf_add(o->buf, "null", 4);
     else
         return tg_err_set(o->err, TG_ERR_DATA,
-                          "null for a required %s without a default",
-                          tg_schema_type_name(schema->tag));
+                          "Conversion error: null value for field that is"
+                          " required and has no default value (%s)",
+                          tg_schema_type_upper(schema->tag));
     return 0;
 }
 
@@ -234,10 +237,12 @@ static inline char *put_simple(char *at, const tg_value *v)
         *at++ = '"';
         return at;
     case TG_NUM:
+        if (v->aux)
+            return NULL;
         tg__copy_short(at, v->u.p, v->len);
         return at + v->len;
     case TG_INT64:
-        return at + tg_int64_text(at, v->u.i);
+        return v->aux ? NULL : at + tg_int64_text(at, v->u.i);
     case TG_FLOAT64:
         return isfinite(v->u.d) ? at + tg_double_text(at, v->u.d) : NULL;
     case TG_BOOL:
@@ -331,6 +336,51 @@ static int write_elements(json_out *o, const tg_node *node,
     return 0;
 }
 
+/* Kafka Connect writes a map as an object when its keys are strings, as pairs
+ * else; an empty one without a schema is an object. */
+static bool string_keys(const tg_node *node, const tg_schema *schema)
+{
+    if (node->kind != TG_PAIRS)
+        return false;
+    if (schema)
+        return schema->key && schema->key->tag == TG_STR;
+    for (uint32_t i = 0; i < node->n; i += 2)
+        if (node->slots[i].tag != TG_STR && node->slots[i].tag != TG_ESC)
+            return false;
+    return true;
+}
+
+static int write_string_keys(json_out *o, const tg_node *node,
+                             const tg_schema *schema)
+{
+    tg_buf_add(o->buf, "{", 1);
+    for (uint32_t i = 0; i < node->n; i++) {
+        const tg_schema *of =
+            schema ? (i % 2 ? schema->value : schema->key) : NULL;
+        if (i > 0)
+            tg_buf_add(o->buf, i % 2 ? ":" : ",", 1);
+        int rc = write_value(o, &node->slots[i], of);
+        if (rc)
+            return rc;
+    }
+    tg_buf_add(o->buf, "}", 1);
+    return 0;
+}
+
+static int write_container(json_out *o, const tg_node *node,
+                           const tg_schema *schema)
+{
+    bool named = node->kind == TG_MAP || node->kind == TG_STRUCT;
+    if (o->style->java && schema && schema->tag == TG_MAP && !schema->key)
+        return tg_err_set(o->err, TG_ERR_DATA,
+                          "a map whose keys have no common schema cannot be"
+                          " written by JsonConverter");
+    if (named)
+        return write_members(o, node, schema ? schema->value : NULL);
+    return string_keys(node, schema) ? write_string_keys(o, node, schema)
+                                     : write_elements(o, node, schema);
+}
+
 static int write_node(json_out *o, const tg_node *node, const tg_schema *schema)
 {
     if (!node->dirty && node->src && o->style->copy) {
@@ -342,16 +392,40 @@ static int write_node(json_out *o, const tg_node *node, const tg_schema *schema)
                           "objects and arrays are nested more than %d levels"
                           " deep",
                           TG_MAX_DEPTH);
-    int rc = node->kind == TG_MAP || node->kind == TG_STRUCT
-                 ? write_members(o, node, schema ? schema->value : NULL)
-                 : write_elements(o, node, schema);
+    int rc = write_container(o, node, schema);
     o->depth--;
     return rc;
+}
+
+static int refuse_logical(json_out *o, const tg_value *v)
+{
+    return tg_err_set(o->err, TG_ERR_DATA,
+                      "Java class class %s does not have corresponding schema"
+                      " type.",
+                      tg__java_class(v, NULL));
+}
+
+/* Whether an int32 is a Time that is none. */
+static bool beyond_day(const json_out *o, const tg_value *v,
+                       const tg_schema *schema)
+{
+    return (v->u.i < 0 || v->u.i > 86400000) && schema && schema->name &&
+           o->style->java && tg_logical_schema(schema) == TG_LOGICAL_TIME;
+}
+
+static int refuse_time(json_out *o, const tg_value *v)
+{
+    return tg_err_set(o->err, TG_ERR_DATA,
+                      "Kafka Connect Time type should not have any date fields"
+                      " set to non-zero values. (%lld ms)",
+                      (long long)v->u.i);
 }
 
 static int write_value(json_out *o, const tg_value *v, const tg_schema *schema)
 {
     char *p;
+    if (v->aux && !schema && o->style->java)
+        return refuse_logical(o, v);
     if (v->tag == TG_NULL || v->tag == TG_ABSENT)
         return write_null(o, schema);
     if (is_decimal(schema))
@@ -360,9 +434,11 @@ static int write_value(json_out *o, const tg_value *v, const tg_schema *schema)
     case TG_BOOL:
         tg_buf_str(o->buf, v->u.i ? "true" : "false");
         return 0;
+    case TG_INT32:
+        if (beyond_day(o, v, schema))
+            return refuse_time(o, v); /* fall through */
     case TG_INT8:
     case TG_INT16:
-    case TG_INT32:
     case TG_INT64:
         p = tg__buf_room(o->buf, 20);
         o->buf->len += (size_t)tg_int64_text(p, v->u.i);

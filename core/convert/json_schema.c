@@ -27,8 +27,11 @@ static void write_parts(tg_buf *out, const tg_schema *s)
 {
     if (s->tag == TG_ARRAY) {
         tg_buf_str(out, ",\"items\":");
-        /* An array that a script made and left empty: any schema is true. */
-        write_schema(out, s->value ? s->value : tg_schema_of(TG_STR, 1, NULL),
+        /* An array that a script made and left empty: any schema is true. The
+         * required ones without items are those of header texts. */
+        write_schema(out,
+                     s->value || !s->optional ? s->value
+                                              : tg_schema_of(TG_STR, 1, NULL),
                      NULL);
     } else if (s->tag == TG_MAP) {
         tg_buf_str(out, ",\"keys\":");
@@ -48,6 +51,10 @@ static void write_parts(tg_buf *out, const tg_schema *s)
 
 static void write_schema(tg_buf *out, const tg_schema *s, const char *field)
 {
+    if (!s) {
+        tg_buf_str(out, "null");
+        return;
+    }
     tg_buf_printf(out, "{\"type\":\"%s\"", tg_schema_type_name(s->tag));
     write_parts(out, s);
     tg_buf_printf(out, ",\"optional\":%s", s->optional ? "true" : "false");
@@ -313,6 +320,20 @@ const tg_schema *tg_json_schema_read(tg_batch *batch, const char *p, size_t len,
     if (tg_json_decode(batch, NULL, &site, p, len, &v, err))
         return NULL;
     return read_schema(&r, &v);
+}
+
+const tg_schema *tg_json_schema_setting(const char *text, tg_err *err)
+{
+    static tg_site site;
+    tg_batch *batch = tg_batch_new(0, 0);
+    const tg_schema *schema = NULL;
+    tg_value v;
+    reader r = {.batch = batch, .err = err};
+    if (!tg_json_decode(batch, NULL, &site, text, strlen(text), &v, err) &&
+        v.tag != TG_NULL)
+        schema = read_schema(&r, &v);
+    tg_batch_free(batch);
+    return schema;
 }
 
 /* --- schemas of changed values -------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "convert/decimal.h"
 #include "convert/internal.h"
 #include "convert/json_scan.h"
+#include "convert/logical.h"
 
 static const char *kind_at(const tg_json_in *in, const char *at)
 {
@@ -61,6 +62,14 @@ static int read_integer(tg_json_in *in, tg_value *v, const char *at,
         v->u.i = tg_value_int64(v, &ok);
     }
     int64_t max = most[schema->tag - TG_INT8];
+    if (ok && schema->tag == TG_INT32 && schema->name &&
+        (v->u.i < 0 || v->u.i > 86400000) &&
+        tg_logical_schema(schema) == TG_LOGICAL_TIME)
+        return tg__json_misfit(in, at,
+                               "Time values must use number of milliseconds"
+                               " greater than 0 and less than 86400000, found"
+                               " %lld",
+                               (long long)v->u.i);
     if (!ok || v->u.i > max || v->u.i < -max - 1)
         return tg__json_misfit(in, at,
                                "found a number that does not fit into %s",
@@ -118,6 +127,15 @@ static int read_bytes(tg_json_in *in, tg_value *v, const char *at,
     if (!p)
         return tg__json_no_room(in);
     ssize_t n = tg_base64_decode(p, text, len, &bad);
+    if (decimal && n >= 0) {
+        int32_t scale;
+        if (n == 0)
+            return tg__json_misfit(in, at,
+                                   "Invalid bytes for Decimal field: there are"
+                                   " none");
+        if (tg_decimal_scale(schema, &scale, in->err))
+            return TG_ERR_DATA;
+    }
     if (n < 0)
         return tg__json_misfit(in, at,
                                "found a string that is not base64 (character"
@@ -169,8 +187,8 @@ static int read_null(tg_json_in *in, const char *at, tg_value *out,
     tg__json_set(out, TG_NULL, 0);
     if (schema->optional)
         return 0;
-    return tg__json_misfit(in, at, "null or no value for a required %s",
-                           tg_schema_type_name(schema->tag));
+    return tg__json_misfit(in, at, "Invalid null value for required %s field",
+                           tg_schema_type_upper(schema->tag));
 }
 
 /* --- structs -------------------------------------------------------------- */

@@ -10,6 +10,9 @@ typedef struct tg_json_style {
     bool numeric;      /* decimals as numbers, else as base64 */
     bool replace_null; /* null with a default is written as the default */
     bool copy;         /* clean subtrees as received */
+    bool java;         /* refuse what JsonConverter cannot write: dates and
+                          decimals without a schema, maps without one of their
+                          keys */
 } tg_json_style;
 
 extern const tg_json_style tg_json_plain_style;
@@ -35,6 +38,9 @@ const char *tg_json_schema_text(const tg_schema *schema, size_t *len);
 /* Reads a schema object. NULL with a sentence. */
 const tg_schema *tg_json_schema_read(tg_batch *batch, const char *p, size_t len,
                                      tg_err *err);
+/* The schema that a text describes, from a converter's setting: NULL and no
+ * error for null. */
+const tg_schema *tg_json_schema_setting(const char *text, tg_err *err);
 /* Schema of v as it is now: what was declared for it, or, where a script
  * changed structs in it, the changed one. NULL with a sentence when elements of
  * one array or map got different schemas. */
