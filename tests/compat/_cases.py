@@ -6,6 +6,7 @@ a deliberate difference that docs/compatibility.md lists under that name in
 backticks: then the two sides must differ.
 """
 import json
+import re
 
 T = "org.apache.kafka.connect.transforms."
 P = T + "predicates."
@@ -31,9 +32,33 @@ def converter(role, name, **settings):
     return out
 
 
+def java_double(x):
+    """A double as Java prints it."""
+    if x == 0 or 1e-3 <= abs(x) < 1e7:
+        return repr(float(x))
+    digits, exponent = ("%r" % float(x) if "e" in repr(float(x)) else
+                        "%.16e" % x).split("e")
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return "%s%sE%d" % (digits, "" if "." in digits else ".0", int(exponent))
+
+
+def java_text(x):
+    """A JSON string as Kafka Connect's JsonConverter writes it, but for
+    characters above U+FFFF, which it writes as two escapes."""
+    return re.sub(r"\\u[0-9a-f]{4}", lambda m: "\\u" + m.group(0)[2:].upper(),
+                  json.dumps(x, ensure_ascii=False))
+
+
 def java_json(x):
     """Compact JSON text as Kafka Connect's JsonConverter writes it."""
-    return json.dumps(x, separators=(",", ":"), ensure_ascii=False)
+    if isinstance(x, dict):
+        return "{%s}" % ",".join("%s:%s" % (java_text(k), java_json(v))
+                                 for k, v in x.items())
+    if isinstance(x, list):
+        return "[%s]" % ",".join(java_json(v) for v in x)
+    if isinstance(x, float):
+        return java_double(x)
+    return java_text(x) if isinstance(x, str) else json.dumps(x)
 
 
 class R:
