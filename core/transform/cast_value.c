@@ -113,10 +113,12 @@ static void read_number(source *s, const tg_schema *schema)
         s->single = s->single || v->tag == TG_FLOAT32;
         return;
     }
-    s->i = tg_value_int64(v, &ok);
-    if (whole && ok) {
+    if (whole) {
+        s->i = tg_value_int64(v, &ok);
         s->form = F_INT;
-        return;
+        if (ok)
+            return;
+        s->form = F_REAL;
     }
     s->d = tg_double_parse(v->u.p, v->len);
     if (s->d == 0) /* Java reads it as a BigDecimal, which has no -0.0 */
@@ -414,20 +416,45 @@ static void time_text(tg_buf *out, int64_t ms)
     tg_date_format_print(formats[which], ms, out);
 }
 
-static int give_text(source *s, tg_buf *made, tg_value *out)
+static int give_text(source *s, const char *text, size_t len, tg_value *out)
 {
-    const char *p =
-        tg_arena_dup(s->batch->arena, made->p ? made->p : "", made->len);
+    const char *p = tg_arena_dup(s->batch->arena, text, len);
 
     *out = (tg_value){
-        .tag = TG_STR, .flags = TG_F_NEW, .len = (uint32_t)made->len, .u.p = p};
+        .tag = TG_STR, .flags = TG_F_NEW, .len = (uint32_t)len, .u.p = p};
     return p ? 0 : tg__stock_full(s->batch);
+}
+
+static int give_number(source *s, tg_value *out)
+{
+    char text[TG_NUMBER_MAX];
+    int n;
+
+    if (s->form == F_INT)
+        n = tg_int64_text(text, s->i);
+    else if (s->single)
+        n = tg_float_text(text, (float)s->d);
+    else
+        n = tg_double_text(text, s->d);
+    return give_text(s, text, (size_t)n, out);
+}
+
+static int give_base64(source *s, tg_value *out)
+{
+    size_t len = tg_base64_size(s->v->len);
+    char *p = tg_arena_alloc(s->batch->arena, len);
+
+    if (!p)
+        return tg__stock_full(s->batch);
+    tg_base64_encode(p, s->v->u.p, s->v->len);
+    *out = (tg_value){
+        .tag = TG_STR, .flags = TG_F_NEW, .len = (uint32_t)len, .u.p = p};
+    return 0;
 }
 
 static int to_text(source *s, tg_value *out)
 {
     tg_buf made = {0};
-    char *room;
     int rc;
 
     switch (s->form) {
@@ -435,31 +462,20 @@ static int to_text(source *s, tg_value *out)
         *out = *s->v;
         return 0;
     case F_INT:
-        room = tg_buf_room(&made, TG_NUMBER_MAX);
-        made.len = (size_t)tg_int64_text(room, s->i);
-        break;
     case F_REAL:
-        room = tg_buf_room(&made, TG_NUMBER_MAX);
-        made.len = (size_t)(s->single ? tg_float_text(room, (float)s->d)
-                                      : tg_double_text(room, s->d));
-        break;
+        return give_number(s, out);
     case F_BOOL:
-        tg_buf_str(&made, s->i ? "true" : "false");
-        break;
+        return give_text(s, s->i ? "true" : "false", s->i ? 4 : 5, out);
     case F_DECIMAL:
-        tg_buf_add(&made, s->text, s->len);
-        break;
-    case F_TIME:
-        time_text(&made, s->i);
-        break;
+        return give_text(s, s->text, s->len, out);
+    case F_BYTES:
+        return give_base64(s, out);
     default:
-        room = tg_buf_room(&made, tg_base64_size(s->v->len));
-        tg_base64_encode(room, s->v->u.p, s->v->len);
-        made.len = tg_base64_size(s->v->len);
+        time_text(&made, s->i);
+        rc = give_text(s, made.p, made.len, out);
+        tg_buf_fini(&made);
+        return rc;
     }
-    rc = give_text(s, &made, out);
-    tg_buf_fini(&made);
-    return rc;
 }
 
 /* --- all -------------------------------------------------------------------

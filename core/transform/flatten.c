@@ -18,10 +18,10 @@ typedef struct leaves {
     uint32_t n, cap;
 } leaves;
 
-/* Layouts of one record in the order of the walk. A NULL ends a nested one, so
- * that equal lists mean equal trees of layouts. */
+/* Layouts of one record in the order of the walk: each nested one with its slot
+ * before it and a mark behind, so that equal lists mean equal trees. */
 typedef struct trail {
-    tg_shape **p;
+    uintptr_t *p;
     uint32_t n, cap;
     bool known; /* none of them is private */
 } trail;
@@ -55,15 +55,13 @@ static void push_leaf(leaves *l, const tg_value *v)
     l->v[l->n++] = *v;
 }
 
-static void push_shape(trail *t, tg_shape *shape)
+static void push_mark(trail *t, uintptr_t mark)
 {
     if (t->n == t->cap) {
         t->cap = t->cap ? t->cap * 2 : HELD;
         t->p = tg_realloc(t->p, t->cap * sizeof *t->p);
     }
-    t->p[t->n++] = shape;
-    if (shape && shape->id == 0)
-        t->known = false;
+    t->p[t->n++] = mark;
 }
 
 /* A name below a prefix, joined into buf. */
@@ -83,7 +81,9 @@ static size_t join(const flatten *f, tg_buf *buf, size_t prefix,
 /* false: the value is of a class that Java's data API does not know. */
 static bool collect(flatten *f, const tg_node *node, const tg_value **wrong)
 {
-    push_shape(&f->now, node->shape);
+    push_mark(&f->now, (uintptr_t)node->shape);
+    if (node->shape->id == 0)
+        f->now.known = false;
     for (uint32_t i = 0; i < node->n; i++) {
         const tg_value *v = &node->slots[i];
 
@@ -93,11 +93,12 @@ static bool collect(flatten *f, const tg_node *node, const tg_value **wrong)
             return false;
         }
         if (v->tag == TG_MAP) {
+            push_mark(&f->now, i);
             if (!collect(f, v->u.node, wrong))
                 return false;
+            push_mark(&f->now, UINTPTR_MAX);
         } else {
             push_leaf(&f->found, v);
-            push_shape(&f->now, NULL);
         }
     }
     return true;
@@ -212,6 +213,8 @@ static int flatten_map(flatten *f, tg_cell *cell)
                           "class %s which is not supported by Connect's data "
                           "API",
                           tg__stock_class(wrong, NULL));
+    if (f->now.n == 1)
+        return 0; /* it is flat */
     if (!same_trail(&f->now, &f->last))
         rc = make_layout(f, batch, root);
     if (rc)
