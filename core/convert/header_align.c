@@ -103,10 +103,13 @@ static uint32_t hash_value(const tg_value *v)
     return v->tag == TG_NULL ? h : mix(h, bits);
 }
 
-/* As Java's equals(): 1 as a byte is not 1 as a short. */
+/* As Java's equals(): 1 as a byte is not 1 as a short, 0.0 is not -0.0. */
 static bool same(const tg_value *a, const tg_value *b)
 {
-    return a->tag == b->tag && a->aux == b->aux && tg_value_equal(a, b);
+    if (a->tag != b->tag || a->aux != b->aux)
+        return false;
+    return tg_tag_is_float(a->tag) ? memcmp(&a->u, &b->u, sizeof a->u) == 0
+                                   : tg_value_equal(a, b);
 }
 
 /* Index of the entry with the key of entry i, or i. table NULL: compare all. */

@@ -34,7 +34,7 @@ int tg_logical_of(const tg_value *v, const tg_schema *schema)
 bool tg_logical_instant(const tg_value *v, const tg_schema *schema, int64_t *ms)
 {
     int logical = tg_tag_is_int(v->tag) ? tg_logical_of(v, schema) : 0;
-    if (logical < TG_LOGICAL_DATE)
+    if (logical < TG_LOGICAL_DATE || (!v->aux && v->tag != schema->tag))
         return false;
     *ms = v->u.i;
     return logical != TG_LOGICAL_DATE ||
