@@ -13,6 +13,7 @@
 #include "host/services.h"
 #include "task/client_config.h"
 #include "task/dead_letter.h"
+#include "text/regex.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -88,17 +89,31 @@ static bool listed(const json_t *list, const char *text)
     return false;
 }
 
+static bool matches(const char *pattern, const char *topic)
+{
+    tg_regex *re = tg_regex_new(pattern, (uint32_t)strlen(pattern), NULL);
+    bool yes =
+        re && tg_regex_matches(re, topic, (uint32_t)strlen(topic), NULL) == 1;
+
+    tg_regex_free(re);
+    return yes;
+}
+
 /* A sink that reads its own dead letters never comes to an end. */
 static void check_loop(const json_t *config, const char *topic, json_t *errors)
 {
     json_t *topics = tg_config_list(config, "topics");
-    char *text;
+    const char *pattern = tg_config_get(config, "topics.regex", "");
+    bool in_list = listed(topics, topic);
 
-    if (listed(topics, topic)) {
-        text = tg_sprintf("The DLQ topic '%s' may not be included in the list "
-                          "of topics ('topics=%s') consumed by the connector",
-                          topic, tg_config_get(config, "topics", ""));
-        complain(errors, config, "topics", text);
+    if (in_list || (*pattern && matches(pattern, topic))) {
+        const char *key = in_list ? "topics" : "topics.regex";
+        char *text = tg_sprintf(
+            "The DLQ topic '%s' may not be included in the %s "
+            "('%s=%s') consumed by the connector",
+            topic, in_list ? "list of topics" : "regex matching the topics",
+            key, tg_config_get(config, key, ""));
+        complain(errors, config, key, text);
         tg_free(text);
     }
     json_decref(topics);

@@ -87,6 +87,28 @@ static void prefixes(void **state)
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
 }
 
+static void suffixes(void **state)
+{
+    char name[1100] = "";
+    tg_err err;
+
+    (void)state;
+    tg_err_set(&err, TG_ERR_DATA, "no such thing");
+    tg_err_suffix(&err, "; try %s", "another");
+    assert_string_equal(err.text, "no such thing; try another");
+    /* The first line is what people see. */
+    tg_err_set(&err, TG_ERR_DATA, "first\nsecond");
+    tg_err_suffix(&err, "!");
+    assert_string_equal(err.text, "first!\nsecond");
+    /* The end stays. */
+    memset(name, 'n', sizeof name - 1);
+    tg_err_set(&err, TG_ERR_DATA, "%s", name);
+    tg_err_suffix(&err, "; the end");
+    assert_int_equal(strlen(err.text), sizeof err.text - 1);
+    assert_string_equal(err.text + strlen(err.text) - 9, "; the end");
+    tg_err_suffix(NULL, "x");
+}
+
 static void traces(void **state)
 {
     tg_err err;
@@ -142,6 +164,7 @@ int main(void)
         cmocka_unit_test(null_is_allowed),
         cmocka_unit_test(cuts_whole_characters),
         cmocka_unit_test(prefixes),
+        cmocka_unit_test(suffixes),
         cmocka_unit_test(traces),
         cmocka_unit_test(names),
         cmocka_unit_test(ffi_error_is_per_thread),
