@@ -392,7 +392,10 @@ static void decimals_take_numbers(void **state)
     assert_int_equal(n->dirty, 0);
     assert_int_equal(set_number(n, "d", 2.25), 0);
     assert_int_equal(n->slots[0].tag, TG_FLOAT64);
-    assert_int_equal(set_text(n, "d", "x"), 0); /* unscaled bytes */
+    assert_int_equal(set_text(n, "d", "x"), TG_ERR_DATA);
+    assert_non_null(strstr(tg_ffi_error(), "tide.decimal"));
+    assert_int_equal(n->slots[0].tag, TG_FLOAT64);
+    assert_int_equal(tg_put_bytes(n, 0, NULL, "\x01", 1), 0); /* unscaled */
     assert_int_equal(n->slots[0].tag, TG_BYTES);
 }
 
