@@ -8,7 +8,7 @@
 #include "task/topics.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include <regex.h>
+#include "text/regex.h"
 #include <stdio.h>
 
 static const char MOD[] = "topics";
@@ -17,8 +17,7 @@ enum { ADMIN_TIMEOUT_MS = 30000, TOPIC_MAX = 249 };
 
 typedef struct rule {
     char *group;
-    regex_t include, exclude;
-    bool has_include, has_exclude;
+    tg_regex *include, *exclude; /* NULL: none given */
     int partitions, replication;
     json_t *configs;
 } rule;
@@ -44,60 +43,25 @@ struct tg_topics {
 
 /* --- rules --------------------------------------------------------------- */
 
-/* A Java pattern as POSIX extended: \d and friends are spelled out. */
-static char *posix_pattern(const char *java)
-{
-    static const char *const classes[][2] = {
-        {"\\d", "[0-9]"}, {"\\w", "[A-Za-z0-9_]"}, {"\\s", "[[:space:]]"}};
-    tg_buf out = {0};
-
-    for (const char *p = java; *p; p++) {
-        size_t i = 0;
-        for (; i < 3; i++)
-            if (strncmp(p, classes[i][0], 2) == 0)
-                break;
-        if (i < 3) {
-            tg_buf_str(&out, classes[i][1]);
-            p++;
-        } else if (p[0] == '\\' && p[1]) {
-            tg_buf_add(&out, p++, 2);
-        } else {
-            tg_buf_add(&out, p, 1);
-        }
-    }
-    tg_buf_cstr(&out);
-    return tg_buf_steal(&out);
-}
-
 /* All alternatives in one pattern that must match the whole name. */
-static int compile(const json_t *config, const char *key, regex_t *out,
-                   bool *has, tg_err *err)
+static int compile(const json_t *config, const char *key, tg_regex **out,
+                   tg_err *err)
 {
     json_t *list = tg_config_list(config, key);
     tg_buf text = {0};
     const json_t *item;
-    char why[128];
     size_t i;
     int rc = 0;
 
-    tg_buf_str(&text, "^(");
     json_array_foreach(list, i, item)
-    {
-        char *one = posix_pattern(json_string_value(item));
-        tg_buf_printf(&text, "%s%s", i ? "|" : "", one);
-        tg_free(one);
-    }
-    tg_buf_str(&text, ")$");
+        tg_buf_printf(&text, "%s%s", i ? "|" : "", json_string_value(item));
     if (json_array_size(list) > 0) {
-        rc = regcomp(out, tg_buf_cstr(&text), REG_EXTENDED | REG_NOSUB);
-        *has = rc == 0;
-        if (rc) {
-            regerror(rc, out, why, sizeof why);
-            rc = tg_err_set(err, TG_ERR_CONFIG,
-                            "%s holds no valid regular expression (%s): %s",
-                            key, tg_config_get(config, key, ""), why);
-        }
+        *out = tg_regex_new(tg_buf_cstr(&text), (uint32_t)text.len, err);
+        rc = *out ? 0 : TG_ERR_CONFIG;
     }
+    if (rc)
+        tg_err_prefix(err, "%s holds no valid regular expression (%s)", key,
+                      tg_config_get(config, key, ""));
     tg_buf_fini(&text);
     json_decref(list);
     return rc;
@@ -158,9 +122,9 @@ static int add_rule(tg_topics *t, const char *group, const rule *dflt,
         rc = group_number(config, group, "replication.factor",
                           dflt ? dflt->replication : 0, &r->replication, err);
     if (rc == 0 && dflt)
-        rc = compile(config, include, &r->include, &r->has_include, err);
+        rc = compile(config, include, &r->include, err);
     if (rc == 0 && dflt)
-        rc = compile(config, exclude, &r->exclude, &r->has_exclude, err);
+        rc = compile(config, exclude, &r->exclude, err);
     tg_free(include);
     tg_free(exclude);
     return rc;
@@ -195,10 +159,20 @@ static int add_rules(tg_topics *t, tg_err *err)
     return rc;
 }
 
+static bool matches(const tg_regex *re, const char *topic)
+{
+    tg_err err = {0};
+    int rc =
+        re ? tg_regex_matches(re, topic, (uint32_t)strlen(topic), &err) : 0;
+
+    if (rc < 0)
+        tg_warn(MOD, "topic %s: topic.creation: %s", topic, err.text);
+    return rc == 1;
+}
+
 static bool rule_matches(const rule *r, const char *topic)
 {
-    return r->has_include && regexec(&r->include, topic, 0, NULL, 0) == 0 &&
-           !(r->has_exclude && regexec(&r->exclude, topic, 0, NULL, 0) == 0);
+    return matches(r->include, topic) && !matches(r->exclude, topic);
 }
 
 static const rule *find_rule(const tg_topics *t, const char *topic)
@@ -242,10 +216,8 @@ void tg_topics_free(tg_topics *t)
         return;
     for (int i = 0; i < t->nrules; i++) {
         rule *r = &t->rules[i];
-        if (r->has_include)
-            regfree(&r->include);
-        if (r->has_exclude)
-            regfree(&r->exclude);
+        tg_regex_free(r->include);
+        tg_regex_free(r->exclude);
         json_decref(r->configs);
         tg_free(r->group);
     }

@@ -81,7 +81,7 @@ uint32_t tg__re_read(tg__re *t)
 {
     uint32_t c = tg__re_peek(t);
 
-    if (t->at < t->n)
+    if (t->at <= t->n) /* beyond the end too: messages count it */
         t->at++;
     return c;
 }

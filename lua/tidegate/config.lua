@@ -15,6 +15,7 @@ local host, use = ...
 local ffi = require "ffi"
 local abi = use "abi"
 local nearest = use "nearest"
+local java = use "text"
 
 local M = {}
 
@@ -54,7 +55,13 @@ M.parsers = parsers
 function parsers.string(text) return text end
 parsers.password = parsers.string
 parsers.class = parsers.string
-parsers.regex = parsers.string
+
+function parsers.regex(pattern)
+    local wrong = java.check_regex(pattern)
+    if wrong then return nil, "Invalid regex: " .. wrong end
+    return pattern
+end
+
 parsers.long = parse_long
 
 function parsers.int(text)

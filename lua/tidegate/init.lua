@@ -10,6 +10,7 @@
 --   tide.schema{..}, tide.decimal(x)          schemas and exact decimals
 --   tide.json.encode(x), decode(text)         JSON of plain values
 --   tide.log, now, clock                      logging and clocks
+--   tide.regex, time.format, parse, formatter Java's regular expressions and dates
 --   tide.retriable(text), fatal(text)         errors to raise: try again; give up
 --   connectors only: tide.sleep, stopping, lines, writer
 -- Each is documented where it is defined: handles.lua, services.lua, json.lua,
@@ -23,6 +24,7 @@ local view = use "view"
 local schema = use "schema"
 local decimal = use "decimal"
 local stock = use "stock"
+local java = use "text"
 
 local raise = abi.raise
 local M = {}
@@ -98,6 +100,8 @@ local function shared()
         bytes = bytes, raw = raw, decimal = decimal.new, schema = schema.module(),
         json = { encode = encode, decode = decode },
         log = services.log, now = services.now, clock = services.clock,
+        regex = java.regex,
+        time = { format = java.format, parse = java.parse, formatter = java.formatter },
         -- error(tide.retriable("..")): the same call may succeed later; in a transform it
         -- is tried again as errors.retry.timeout says, in poll, put and flush for ever.
         retriable = failure("retriable", "retriable"),

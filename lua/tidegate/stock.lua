@@ -11,6 +11,7 @@ local _, use = ...
 local ffi = require "ffi"
 local abi = use "abi"
 local config = use "config"
+local java = use "text"
 
 local C = ffi.C
 local slot = abi.slot
@@ -257,5 +258,51 @@ end
 function M.filter()
     return runner(owned(C.tg_stock_filter()))
 end
+
+--- texts and times --------------------------------------------------------------------
+
+--- Replaces topics that match a Java regular expression as a whole.
+function M.regex_router(regex, replacement)
+    return runner(owned(C.tg_stock_regex_router(regex, #regex, replacement, #replacement)))
+end
+
+--- Makes the topic of the topic and the timestamp.
+function M.timestamp_router(topic_format, time_format)
+    return runner(owned(C.tg_stock_timestamp_router(topic_format, #topic_format, time_format,
+        #time_format)))
+end
+
+local time_forms = { string = C.TG_TIME_TO_STRING, unix = C.TG_TIME_TO_UNIX,
+    Date = C.TG_TIME_TO_DATE, Time = C.TG_TIME_TO_TIME, Timestamp = C.TG_TIME_TO_TIMESTAMP }
+local precisions = { seconds = C.TG_UNIX_SECONDS, milliseconds = C.TG_UNIX_MILLIS,
+    microseconds = C.TG_UNIX_MICROS, nanoseconds = C.TG_UNIX_NANOS }
+
+--- Converts a field (empty: the whole key or value) to cfg.target_type.
+function M.timestamp_converter(side, cfg, pattern)
+    local handle = owned(C.tg_stock_timestamp_converter(side_of(side), defaults_of(cfg),
+        time_forms[cfg.target_type], precisions[cfg.unix_precision], pattern, #pattern))
+    if cfg.field ~= "" then
+        check(C.tg_stock_timestamp_converter_field(handle, cfg.field, #cfg.field, syntax_of(cfg)))
+    end
+    return runner(handle)
+end
+
+--- What is wrong with a pattern of dates; nil when nothing is.
+M.wrong_date = java.check_date
+
+-- What a predicate's new returns: hide(negate) over the batch.
+local function predicate(what, name)
+    local handle = C.tg_stock_test_new(what, name, #name)
+    if handle == nil then fail() end
+    ffi.gc(handle, C.tg_stock_test_free)
+    return { hide = function(negate)
+        return C.tg_stock_test_hide(handle, slot[0], negate and 1 or 0)
+    end }
+end
+
+--- Records with a header of that name; whose value is null; whose topic matches.
+function M.has_header(name) return predicate(C.TG_TEST_HEADER, name) end
+function M.is_tombstone() return predicate(C.TG_TEST_TOMBSTONE, "") end
+function M.topic_matches(regex) return predicate(C.TG_TEST_TOPIC, regex) end
 
 return M

@@ -32,10 +32,12 @@ static void test_groups(void **state)
     tg_task task;
     tg_err err = {0};
     tg_topics *t = make(&task,
-                        "{" BASE ",\"topic.creation.groups\":\"logs,num\","
+                        "{" BASE ",\"topic.creation.groups\":\"logs,num,odd\","
                         "\"topic.creation.logs.include\":\"log-.*,audit\","
                         "\"topic.creation.logs.exclude\":\"log-x.*\","
                         "\"topic.creation.num.include\":\"n\\\\d+\","
+                        "\"topic.creation.odd.include\":"
+                        "\"(?i)ODD(?!x).*,[a-z&&[^b]]{2}\","
                         "\"topic.creation.num.partitions\":\"7\"}",
                         &err);
     (void)state;
@@ -48,6 +50,10 @@ static void test_groups(void **state)
     assert_string_equal(tg_topics_group(t, "log-xy"), "default");
     assert_string_equal(tg_topics_group(t, "n42"), "num");
     assert_string_equal(tg_topics_group(t, "n42a"), "default");
+    assert_string_equal(tg_topics_group(t, "oddy"), "odd");
+    assert_string_equal(tg_topics_group(t, "oddx"), "default");
+    assert_string_equal(tg_topics_group(t, "ac"), "odd");
+    assert_string_equal(tg_topics_group(t, "ab"), "default");
     done(&task, t);
 }
 
