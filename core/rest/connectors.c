@@ -5,6 +5,7 @@
 #include "rest/internal.h"
 #include "worker/herder.h"
 
+#include <string.h>
 #include <strings.h>
 
 static json_t *expanded(tg_worker *worker, unsigned flags)
@@ -78,6 +79,20 @@ static void tasks(tg_worker *worker, tg_call *call)
     show(worker, call, tg_herder_tasks);
 }
 
+static void transforms(tg_worker *worker, tg_call *call)
+{
+    show(worker, call, tg_herder_transforms);
+}
+
+static void config_put(tg_worker *worker, tg_call *call)
+{
+    tg_connector *c = tg_herder_find(worker, call->connector);
+    if (c)
+        tg_herder_put_config(c, call);
+    else
+        tg_call_error(call, 404, "Connector %s not found", call->connector);
+}
+
 /* An unknown connector has no topics: 200. */
 static void topics(tg_worker *worker, tg_call *call)
 {
@@ -113,11 +128,38 @@ static void get_topics(tg_request *req, tg_answer *answer)
     tg__rest_ask(req, answer, topics, 0);
 }
 
+static void get_transforms(tg_request *req, tg_answer *answer)
+{
+    tg__rest_ask(req, answer, transforms, 0);
+}
+
+static void put_config(tg_request *req, tg_answer *answer)
+{
+    json_t *body = tg__rest_config(req, answer);
+    const char *name;
+    if (!body)
+        return;
+    name = json_string_value(json_object_get(body, "name"));
+    if (name && strcmp(name, req->connector) != 0) {
+        tg__answer_error(answer, 400, true,
+                         "Connector name configuration (%s) doesn't match "
+                         "connector name in the URL (%s)",
+                         name, req->connector);
+        json_decref(body);
+        return;
+    }
+    if (!name)
+        json_object_set_new(body, "name", tg_json_text(req->connector));
+    tg__rest_ask_with(req, answer, config_put, body);
+}
+
 const tg_route tg__rest_connectors[] = {
     {"GET", "/connectors", get_connectors},
     {"GET", "/connectors/{c}", get_info},
     {"GET", "/connectors/{c}/config", get_config},
+    {"PUT", "/connectors/{c}/config", put_config},
     {"GET", "/connectors/{c}/tasks", get_tasks},
+    {"GET", "/connectors/{c}/transforms", get_transforms},
     {"GET", "/connectors/{c}/topics", get_topics},
     {NULL, NULL, NULL},
 };

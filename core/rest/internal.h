@@ -66,5 +66,11 @@ void tg__answer_error(tg_answer *answer, int status, bool typed,
 /* Asks the owner thread and waits up to 90 s, which gives 500. */
 void tg__rest_ask(tg_request *req, tg_answer *answer, tg_call_fn fn,
                   unsigned flags);
+/* The same with a body for the call (taken). */
+void tg__rest_ask_with(tg_request *req, tg_answer *answer, tg_call_fn fn,
+                       json_t *body);
+/* The body of a request as a map of texts, as Kafka Connect reads it: numbers
+ * and booleans become texts. NULL when it is none, with the answer filled. */
+json_t *tg__rest_config(const tg_request *req, tg_answer *answer);
 
 #endif

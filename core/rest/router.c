@@ -143,17 +143,85 @@ void tg__answer_error(tg_answer *answer, int status, bool typed,
     free(dump);
 }
 
-void tg__rest_ask(tg_request *req, tg_answer *answer, tg_call_fn fn,
-                  unsigned flags)
+static void ask(tg_request *req, tg_answer *answer, tg_call *call)
 {
     char stage[512];
     bool started;
-    tg_call *call = tg_call_new(fn, req->connector, req->task, flags);
     if (tg_worker_ask(req->worker, call, ASK_TIMEOUT_MS, &answer->reply))
         return;
     tg_worker_stage(req->worker, stage, sizeof stage, &started);
     tg__answer_error(answer, 500, true, "Request timed out%s%s",
                      *stage ? ". " : "", stage);
+}
+
+void tg__rest_ask(tg_request *req, tg_answer *answer, tg_call_fn fn,
+                  unsigned flags)
+{
+    ask(req, answer, tg_call_new(fn, req->connector, req->task, flags));
+}
+
+void tg__rest_ask_with(tg_request *req, tg_answer *answer, tg_call_fn fn,
+                       json_t *body)
+{
+    tg_call *call = tg_call_new(fn, req->connector, req->task, 0);
+    call->body = body;
+    ask(req, answer, call);
+}
+
+/* Text of a scalar; NULL for what is none. */
+static json_t *as_text(const json_t *v)
+{
+    char *dump;
+    json_t *text;
+    if (json_is_string(v) || json_is_null(v))
+        return json_incref((json_t *)(uintptr_t)v);
+    if (json_is_object(v) || json_is_array(v))
+        return NULL;
+    dump = json_dumps(v, JSON_ENCODE_ANY);
+    text = json_string(dump);
+    free(dump);
+    return text;
+}
+
+json_t *tg__rest_config(const tg_request *req, tg_answer *answer)
+{
+    json_error_t e;
+    json_t *body = json_loadb(req->body ? req->body : "", req->body_len,
+                              JSON_DECODE_ANY, &e);
+    json_t *out = json_object(), *v;
+    const char *key;
+    if (!json_is_object(body)) {
+        tg__answer_error(answer, 500, true,
+                         "Cannot deserialize value of type "
+                         "`java.util.LinkedHashMap<java.lang.String,"
+                         "java.lang.String>` from the request: %s",
+                         body ? "it is no JSON object" : e.text);
+        goto fail;
+    }
+    json_object_foreach(body, key, v)
+    {
+        json_t *text = as_text(v);
+        if (!text)
+            tg__answer_error(answer, 500, true,
+                             "Cannot deserialize value of type "
+                             "`java.lang.String` from %s value (member %s)",
+                             json_is_array(v) ? "Array" : "Object", key);
+        else if (json_is_null(text))
+            tg__answer_error(answer, 400, true,
+                             "Null value can not be supplied as the "
+                             "configuration value.");
+        if (!json_is_string(text)) {
+            json_decref(text);
+            goto fail;
+        }
+        json_object_set_new(out, key, text);
+    }
+    json_decref(body);
+    return out;
+fail:
+    json_decref(body);
+    json_decref(out);
+    return NULL;
 }
 
 /* ------------------------------------------------------------------- routes */

@@ -54,6 +54,7 @@ static void call_free(tg_call *call)
     tg_reply_fini(&call->state->reply);
     tg_free(call->state);
     tg_free(call->connector);
+    json_decref(call->body);
     tg_free(call);
 }
 
@@ -298,6 +299,13 @@ static void instant(int64_t ms, char *text, size_t size)
     gmtime_r(&t, &tm);
     strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(text, size, "%s.%03dZ", day, (int)(ms % 1000));
+}
+
+json_t *tg_call_instant(int64_t ms)
+{
+    char text[48];
+    instant(ms, text, sizeof text);
+    return json_string(text);
 }
 
 void tg__calls_stage_text(tg_calls *calls, char *text, size_t size,

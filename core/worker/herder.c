@@ -63,6 +63,8 @@ void tg__connector_free(tg_connector *c)
     tg_free(c->version);
     json_decref(c->task_configs);
     json_decref(c->topics);
+    tg__change_stop(c);
+    tg_free(c->script_error);
     tg_free(c);
 }
 
@@ -155,7 +157,7 @@ static void plan_invalid(tg_connector *c, const json_t *errors)
     tg_buf_fini(&text);
 }
 
-static void plan_accept(tg_connector *c, const json_t *msg)
+void tg__herder_accept(tg_connector *c, const json_t *msg)
 {
     const char *kind = json_string_value(json_object_get(msg, "kind"));
     json_t *tasks = json_object_get(msg, "tasks");
@@ -198,7 +200,7 @@ static void plan_message(void *ctx, json_t *msg)
     } else if (json_array_size(errors) > 0)
         plan_invalid(c, errors);
     else
-        plan_accept(c, msg);
+        tg__herder_accept(c, msg);
 }
 
 static void plan_exited(void *ctx, const tg_child_exit *how)
@@ -281,6 +283,7 @@ void tg__herder_stop_plans(tg_worker *worker)
         if (worker->connectors[i]->plan)
             tg__child_kill(worker->connectors[i]->plan, SIGKILL,
                            "the worker stops");
+        tg__change_stop(worker->connectors[i]);
     }
 }
 

@@ -41,6 +41,12 @@ json_t *tg_herder_topics(tg_connector *connector);
 /* NULL: there is no such task. */
 json_t *tg_herder_task_status(tg_connector *connector, int task);
 
+/* Versions of the scripts of its tasks: new array. */
+json_t *tg_herder_transforms(tg_connector *connector);
+/* Checks call->body as the new configuration, takes it over, and answers the
+ * call as PUT /connectors/{c}/config does. */
+void tg_herder_put_config(tg_connector *connector, tg_call *call);
+
 /* Target state; the tasks follow. */
 void tg_herder_set_target(tg_connector *connector, int target);
 /* Stops and starts a task; false: there is no such task. */

@@ -16,6 +16,8 @@
 
 typedef struct tg_embedded_broker tg_embedded_broker;
 typedef struct tg_kafka_thread tg_kafka_thread;
+typedef struct tg_files tg_files;
+typedef struct tg_change tg_change;
 
 /* What to do once the process of a task is gone. */
 typedef enum tg_next {
@@ -54,6 +56,11 @@ struct tg_run_task {
     json_t *writes;       /* embedded: topics it has announced in this life */
     json_t *needs;        /* embedded: topics it waits for, of dead letters */
     int64_t seen_records, seen_bytes; /* progress: at the last line */
+    json_t *uses;         /* its last `uses`, with the hashes it was told */
+    json_t *transforms;   /* its last `transforms`: an array */
+    tg_run_task *retired; /* next in the list of tasks that are not needed any
+                             more and whose process is ending */
+    bool is_retired;
 };
 
 struct tg_connector {
@@ -73,7 +80,11 @@ struct tg_connector {
     bool plan_queued; /* waits for its turn */
     tg_run_task **tasks;
     int n_tasks;
-    json_t *topics; /* active topics: name -> true */
+    json_t *topics;      /* active topics: name -> true */
+    tg_change *change;   /* a change under way, and those behind it */
+    bool script_changed; /* files of its own script were saved */
+    char *script_error;  /* why its new script is not used, or NULL */
+    int64_t script_error_ms;
     bool was_idle;  /* progress: nothing moved before the last line */
     int was_failed; /* ... and so many tasks were FAILED */
 };
@@ -108,6 +119,9 @@ struct tg_worker {
     uint64_t watch_turn;
     int n_running; /* processes of tasks, at the last look of the watchdog */
 
+    tg_files *files;
+    tg_run_task *retired; /* tasks of an earlier configuration, ending */
+
     tg_embedded_broker *embedded; /* NULL: a real cluster */
     tg_kafka_thread *kafka;
     bool broker_ready;
@@ -140,6 +154,8 @@ void tg__connector_plan(tg_connector *connector);
 /* Starts the tasks of every planned connector as soon as the broker is there;
  * completes the start-up. */
 void tg__herder_go_on(tg_worker *worker);
+/* Takes what a plan found. */
+void tg__herder_accept(tg_connector *connector, const json_t *planned);
 void tg__herder_stop_plans(tg_worker *worker);
 /* Is it known of every connector what it is? */
 bool tg__herder_planned(const tg_worker *worker);
@@ -162,6 +178,29 @@ void tg__task_send(tg_run_task *task, const char *op);
 /* "in poll of connectors/x/source.lua, record 17" from its page. */
 void tg__task_place(const tg_run_task *task, char *out, size_t size);
 bool tg__task_is_source(const tg_run_task *task);
+
+/* Another configuration for its next start. */
+void tg__task_configure(tg_run_task *task, json_t *config);
+/* Ends it for good; it is freed when its process is gone. The connector does
+ * not have it any more. */
+void tg__task_retire(tg_run_task *task);
+
+/* ---- files.c */
+tg_files *tg__files_new(tg_worker *worker);
+/* Closes its watches; free it when the loop has run. */
+void tg__files_stop(tg_files *files);
+void tg__files_free(tg_files *files);
+/* A `uses` message has come. */
+void tg__files_use(tg_run_task *task, json_t *msg);
+/* Its process is gone. */
+void tg__files_forget(tg_run_task *task);
+
+/* ---- change.c */
+/* The connector's own script was saved: looks whether it can be used, and lets
+ * the tasks go on with it. */
+void tg__change_script(tg_connector *connector);
+/* Frees what waits; kills what runs. */
+void tg__change_stop(tg_connector *connector);
 
 /* ---- watch.c */
 void tg__watch(tg_worker *worker);

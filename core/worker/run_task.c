@@ -56,20 +56,28 @@ static int64_t setting(const tg_connector *c, const char *key, int64_t dflt)
     return v;
 }
 
+void tg__task_configure(tg_run_task *task, json_t *config)
+{
+    tg_connector *c = task->connector;
+    json_incref(config);
+    json_decref(task->config);
+    task->config = config;
+    task->timeout_ns =
+        setting(c, "task.script.timeout.ms", TG_SCRIPT_TIMEOUT_MS) * 1000000;
+    task->memory_max =
+        setting(c, "task.memory.max.mb", TG_TASK_MEMORY_MB) * 1024 * 1024;
+}
+
 tg_run_task *tg__task_new(tg_connector *c, int id, json_t *config)
 {
     tg_run_task *task = tg_calloc(sizeof *task);
     task->connector = c;
     task->id = id;
     snprintf(task->name, sizeof task->name, "%s-%d", c->name, id);
-    task->config = json_incref(config);
     task->page_fd = -1;
     task->writes = json_array();
     task->needs = json_array();
-    task->timeout_ns =
-        setting(c, "task.script.timeout.ms", TG_SCRIPT_TIMEOUT_MS) * 1000000;
-    task->memory_max =
-        setting(c, "task.memory.max.mb", TG_TASK_MEMORY_MB) * 1024 * 1024;
+    tg__task_configure(task, config);
     task->timer = tg_calloc(sizeof *task->timer);
     uv_timer_init(&c->worker->loop, task->timer);
     task->timer->data = task;
@@ -91,6 +99,8 @@ void tg__task_free(tg_run_task *task)
         close(task->page_fd);
     json_decref(task->config);
     json_decref(task->writes);
+    json_decref(task->uses);
+    json_decref(task->transforms);
     json_decref(task->needs);
     tg_free(task->trace);
     tg_free(task->version);
@@ -268,6 +278,12 @@ static void on_topics(tg_run_task *task, const json_t *list)
                             json_true());
 }
 
+static void on_transforms(tg_run_task *task, json_t *list)
+{
+    json_decref(task->transforms);
+    task->transforms = json_is_array(list) ? json_incref(list) : NULL;
+}
+
 static void on_message(void *ctx, json_t *msg)
 {
     tg_run_task *task = ctx;
@@ -286,6 +302,10 @@ static void on_message(void *ctx, json_t *msg)
     else if (strcmp(op, "needs") == 0)
         tg__embedded_needs(task,
                            json_string_value(json_object_get(msg, "topic")));
+    else if (strcmp(op, "uses") == 0)
+        tg__files_use(task, msg);
+    else if (strcmp(op, "transforms") == 0)
+        on_transforms(task, json_object_get(msg, "transforms"));
     else if (strcmp(op, "topics") == 0)
         on_topics(task, json_object_get(msg, "topics"));
     else
@@ -315,6 +335,15 @@ static void come_back(tg_run_task *task, const tg_child_exit *how)
     arm(task, on_pause_over, pause);
 }
 
+static void free_retired(tg_run_task *task)
+{
+    tg_run_task **at = &task->connector->worker->retired;
+    while (*at != task)
+        at = &(*at)->retired;
+    *at = task->retired;
+    tg__task_free(task);
+}
+
 static void on_exited(void *ctx, const tg_child_exit *how)
 {
     tg_run_task *task = ctx;
@@ -324,6 +353,7 @@ static void on_exited(void *ctx, const tg_child_exit *how)
     task->next = TG_NEXT_NONE;
     uv_timer_stop(task->timer);
     tg__commits_flush_soon(worker);
+    tg__files_forget(task);
 
     if (worker->stopping && next != TG_NEXT_FAILED) {
         if (task->state != TG_STATE_FAILED)
@@ -344,8 +374,23 @@ static void on_exited(void *ctx, const tg_child_exit *how)
 
     if (worker->embedded)
         tg__embedded_task_gone(task);
+    if (task->is_retired)
+        free_retired(task);
     if (worker->stopping)
         tg__worker_stop_step(worker);
+}
+
+void tg__task_retire(tg_run_task *task)
+{
+    tg_worker *worker = task->connector->worker;
+    if (!task->child) {
+        tg__task_free(task);
+        return;
+    }
+    task->is_retired = true;
+    task->retired = worker->retired;
+    worker->retired = task;
+    tg__task_stop(task, worker->stop_timeout_ms, TG_NEXT_IDLE);
 }
 
 /* ------------------------------------------------------------------- start */

@@ -230,6 +230,7 @@ tg_worker *tg_worker_new(const tg_worker_options *options, tg_err *err)
     w->progress = options->progress;
     snprintf(w->id, sizeof w->id, "%s", "127.0.0.1:8083");
     init_handles(w);
+    w->files = tg__files_new(w);
     w->calls = tg__calls_new(wake, w);
     tg__calls_stage(w->calls, "awaiting startup");
     int rc = read_settings(w, err);
@@ -266,9 +267,16 @@ void tg_worker_free(tg_worker *w)
     for (int i = 0; i < w->n_connectors; i++)
         tg__connector_free(w->connectors[i]);
     tg_free(w->connectors);
+    while (w->retired) {
+        tg_run_task *next = w->retired->retired;
+        tg__task_free(w->retired);
+        w->retired = next;
+    }
+    tg__files_stop(w->files);
     uv_walk(&w->loop, close_all, NULL);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_loop_close(&w->loop);
+    tg__files_free(w->files);
     tg_offsets_free(w->offsets);
     json_decref(w->config);
     tg_free(w->config_name);
@@ -306,6 +314,10 @@ static void each_task(tg_worker *w, int type, void (*fn)(tg_run_task *task))
         for (int k = 0; k < w->connectors[i]->n_tasks; k++)
             if (!type || w->connectors[i]->type == type)
                 fn(w->connectors[i]->tasks[k]);
+    for (tg_run_task *t = w->retired, *next; t; t = next) {
+        next = t->retired;
+        fn(t);
+    }
 }
 
 static bool any_running(const tg_worker *w, int type)
@@ -315,7 +327,7 @@ static bool any_running(const tg_worker *w, int type)
             if ((!type || w->connectors[i]->type == type) &&
                 w->connectors[i]->tasks[k]->child)
                 return true;
-    return false;
+    return w->retired != NULL;
 }
 
 static void stop_task(tg_run_task *task)

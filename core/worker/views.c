@@ -89,6 +89,36 @@ json_t *tg_herder_tasks(tg_connector *c)
     return list;
 }
 
+/* A connector's script that could not even be planned is an error of stage 0,
+ * which the tasks know nothing of. */
+static void add_script_error(json_t *stage, const tg_connector *c)
+{
+    json_t *error;
+    if (!c->script_error ||
+        json_integer_value(json_object_get(stage, "stage")) != 0)
+        return;
+    error = json_pack("{s:o, s:o, s:s}", "text", tg_json_text(c->script_error),
+                      "at", tg_call_instant(c->script_error_ms), "hash", "");
+    json_object_set_new(stage, "last_error", error);
+}
+
+json_t *tg_herder_transforms(tg_connector *c)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < c->n_tasks; i++) {
+        size_t k;
+        json_t *stage;
+        json_array_foreach(c->tasks[i]->transforms, k, stage)
+        {
+            json_t *o = json_pack("{s:i}", "task", i);
+            json_object_update(o, stage);
+            add_script_error(o, c);
+            json_array_append_new(all, o);
+        }
+    }
+    return all;
+}
+
 json_t *tg_herder_topics(tg_connector *c)
 {
     json_t *list = json_array();

@@ -57,6 +57,7 @@ struct tg_call {
     char *connector; /* copied; may be NULL */
     int task;
     unsigned flags;
+    json_t *body;  /* of the request; owned; may be NULL */
     tg_call *next; /* in a list of calls that wait for something */
     struct tg_call_state *state;
 };
@@ -84,6 +85,9 @@ void tg_call_text(tg_call *call, int status, const char *type, char *text,
 /* A JSON string of any text: bytes that are not UTF-8 become '?'. NULL for
  * NULL. */
 json_t *tg_json_text(const char *s);
+
+/* Wall clock as "2026-01-31T12:00:00.000Z". New string. */
+json_t *tg_call_instant(int64_t ms);
 
 /* "file:line" of key in a connector or worker file; "file" if it is not there,
  * "" without a file. Any thread. */

@@ -108,7 +108,8 @@ end
 -- are now; its own test has passed.
 function M.reload(inst, raw, label, handed)
     abi.leave()
-    local entry, own, p = inst.plugin.entry, raw, nil
+    local entry, own = inst.plugin.entry, raw
+    local p
     if entry.inline then
         p, own = inline.load(inst.kind, raw, label)
     else
