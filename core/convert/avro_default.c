@@ -354,7 +354,7 @@ bool tg__avro_default_out(tg_buf *out, const json_t *v, const tg_schema *s,
         return json_is_boolean(v);
     case TG_FLOAT32:
     case TG_FLOAT64:
-        return json_is_number(v) && put_real(out, v, s);
+        return put_real(out, v, s);
     case TG_STR:
         tg_json_string(out, json_string_value(v) ? json_string_value(v) : "",
                        json_string_length(v));

@@ -542,7 +542,8 @@ int tg__avro_encode(const tg_avro_out *plan, tg_buf *out, tg_batch *batch,
                     const tg_value *v, tg_err *err)
 {
     /* bytes alone stand without their length */
-    if (plan->type->type == AVRO_BYTES && v->tag == TG_BYTES) {
+    if (plan->type->type == AVRO_BYTES && !plan->in_union &&
+        v->tag == TG_BYTES) {
         put_raw(out, v->u.p, v->len);
         return 0;
     }

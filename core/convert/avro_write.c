@@ -464,9 +464,12 @@ static bool write_field(writer *w, tg_buf *out, const char *name,
         doc = s->doc;
     if (ok && doc)
         member(out, "doc", doc);
-    /* a nullable record's type begins with null: no other default fits */
-    bool fits = !(s->tag == TG_STRUCT && s->optional);
-    if (ok && fits && default_text(w, &dflt, s)) {
+    /* A nullable record's type begins with null, so no other default fits; and
+     * Avro has no numbers for NaN and the infinities. */
+    bool fits =
+        !(s->tag == TG_STRUCT && s->optional) && default_text(w, &dflt, s) &&
+        !((s->tag == TG_FLOAT32 || s->tag == TG_FLOAT64) && dflt.p[0] == '"');
+    if (ok && fits) {
         tg_buf_str(out, ",\"default\":");
         tg_buf_add(out, dflt.p, dflt.len);
     } else if (ok && s->optional && !s->has_default) {

@@ -36,6 +36,7 @@ typedef struct fake_registry {
     int fail_times;    /* so many requests get this instead: */
     int fail_status;
     const char *fail_text;
+    bool no_versions; /* a schema is in no subject */
 } fake_registry;
 
 static inline fake_schema *fake_find(fake_registry *r, const char *subject,
@@ -138,8 +139,10 @@ static inline json_t *fake_route(fake_registry *r, bool post, char *path,
                      json_string_value(json_object_get(body, "schemaType")),
                      json_object_get(body, "references")));
     }
-    if (post)
+    if (post && !r->no_versions)
         s = fake_find(r, subject, text, 0);
+    else if (post)
+        s = NULL;
     else if (strcmp(rest, "/versions/latest") == 0)
         s = fake_find(r, subject, NULL, 0);
     else if (sscanf(rest, "/versions/%d", &id) == 1)
