@@ -72,8 +72,8 @@ class R:
         self.topic, self.partition, self.offset = topic, partition, offset
         self.ts, self.differs = ts, differs
 
-    def swapped(self):
-        out = R(topic=self.topic, partition=self.partition,
+    def swapped(self, topic):
+        out = R(topic=topic, partition=self.partition,
                 offset=self.offset, ts=self.ts, differs=self.differs)
         out.key, out.value, out.headers = self.value, self.key, self.headers
         return out
@@ -123,13 +123,21 @@ def case(name, steps, records=(), conv="json", key=None, header="simple",
                   "refused": refused})
 
 
-def sides(name, transform, settings, records, **options):
-    """The same for $Value, and for $Key with key and value exchanged."""
+def sides(name, transform, settings, records, refused=False, **options):
+    """The same for $Value, and for $Key with key and value exchanged. One
+    configuration does both: a predicate on the topic tells them apart."""
     records = list(records)
-    case(name + "$Value", [(transform + "$Value", settings)], records,
-         **options)
-    case(name + "$Key", [(transform + "$Key", settings)],
-         [r.swapped() for r in records], **options)
+    if refused:
+        for side in ("$Value", "$Key"):
+            case(name + side, [(transform + side, settings)], refused=True,
+                 **options)
+        return
+    case(name, [
+        (transform + "$Value", dict(settings, predicate="key", negate="true")),
+        (transform + "$Key", dict(settings, predicate="key"))],
+        records + [r.swapped("key") for r in records],
+        predicates={"key": ("TopicNameMatches", {"pattern": "key"})},
+        **options)
 
 
 def refused(name, transform, settings, both=True, **options):

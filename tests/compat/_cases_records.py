@@ -71,7 +71,7 @@ for name, settings in (
 
 for regex, replacement in (
         ("(t)(.*)", "$2-$1"), ("to", "x"), ("top", "x"), (".*", "pre-$0"),
-        ("(?<a>t)(?<b>o)p", "${b}${a}"), ("t(.*)", "$1\\$x"), ("(.*)p", "$1"),
+        ("(?<a>t)(?<b>o)p", "${b}${a}"), ("t(.*)", "$1\\x"), ("(.*)p", "$1"),
         ("T.*", "x"), ("(?i)T.*", "x"), ("t(?=op)op", "la"), ("(t)", "$9"),
         ("(t).*", "$9"), ("[a-z&&[^x]]+", "set"), ("\\w{3}", "w"),
         ("t|top", "alt"), ("(o|t)*p", "[$1]".replace("[", "").replace("]", "")),
@@ -80,6 +80,9 @@ for regex, replacement in (
          [("RegexRouter", {"regex": regex, "replacement": replacement})],
          [R(value={"a": 1}), R(value=None, topic="tip"),
           R(value=None, topic="stop")])
+case("regex/no topic name",
+     [("RegexRouter", {"regex": "t(.*)", "replacement": "$1\\$x"})],
+     [R(value=None, differs="legal-topics")])
 case("regex/long topic", [("RegexRouter", {"regex": "db\\.(.*)\\.(.*)",
                                            "replacement": "$2_$1"})],
      [R(value=None, topic="db.sales.orders")])
@@ -93,7 +96,7 @@ refused("regex/no regex", "RegexRouter", {"replacement": "x"}, both=False)
 TIMES = (1577880000123, 0, 86399999, 951782400000, 4102444800000)
 for fmt in ("yyyyMMdd", "yyyy-MM-dd", "YYYY.'w'ww", "yyyy-MM-dd-HH-mm-ss-SSS",
             "yyMMM", "D", "EEE", "hha", "u", "H", "'x'yyyy", "G", "MMMM",
-            "yyyy'''q'''"):
+            "yyyy'T'MM"):
     case("timestamp router/" + fmt,
          [("TimestampRouter", {"timestamp.format": fmt})],
          [R(value=None, ts=t) for t in TIMES])
@@ -105,8 +108,8 @@ case("timestamp router/no placeholder", [("TimestampRouter", {
     "topic.format": "fixed"})], [R(value=None)])
 case("timestamp router/dollar", [("TimestampRouter", {
     "topic.format": "a-${topic}.b"})], [R(value=None, topic="x_1")])
-refused("timestamp router/bad format", "TimestampRouter",
-        {"timestamp.format": "yyyy-QQ"}, both=False)
+case("timestamp router/bad format", [("TimestampRouter", {
+    "timestamp.format": "yyyy-QQ"})], [R(value=None)], differs="early")
 
 # --- TimestampConverter ------------------------------------------------------
 
@@ -134,7 +137,7 @@ for target in ("string", "unix", "Date", "Time", "Timestamp"):
     sides("timestamp/whole " + target, "TimestampConverter",
           dict(more, **{"target.type": target}),
           [R(value="1577880000123"), R(value="-1"), R(value=None),
-           R(value="null"), R(value="1.5"), R(value='"2020-01-01"'),
+           R(value="null", differs="untouched"), R(value="1.5"), R(value='"2020-01-01"'),
            R(value="true"), R(value=[1])])
     sides("timestamp/field " + target, "TimestampConverter",
           dict(more, **{"target.type": target, "field": "a"}),
@@ -182,7 +185,7 @@ for name, settings in (
 # --- Filter and predicates ---------------------------------------------------
 
 RECORDS = [R(value={"a": 1}, headers=HEADS), R(value=None),
-           R(value="null", topic="other"), R(value={"a": 2}, topic="topper")]
+           R(value="5", topic="other"), R(value={"a": 2}, topic="topper")]
 PREDICATES = {"header": ("HasHeaderKey", {"name": "a"}),
               "no header": ("HasHeaderKey", {"name": "none"}),
               "tombstone": ("RecordIsTombstone", {}),
@@ -201,6 +204,8 @@ for name, predicate in PREDICATES.items():
              [("InsertField$Value", dict(settings, **{"topic.field": "t"})),
               ("HoistField$Value", {"field": "h"})], RECORDS,
              predicates={"p": predicate}, header="string")
+case("filter/the text null", [("Filter", {"predicate": "p"})],
+     [R(value="null")], predicates={"p": ("RecordIsTombstone", {})})
 case("filter/strings", [("Filter", {"predicate": "p"})],
      [R(value=None), R(value="x"), R(value="")], conv="string",
      predicates={"p": ("RecordIsTombstone", {})})
