@@ -338,26 +338,30 @@ const tg_schema *tg_json_schema_setting(const char *text, tg_err *err)
 
 /* --- schemas of changed values -------------------------------------------- */
 
-static const tg_schema *of_elements(const tg_node *node, bool keys,
-                                    const tg_schema *declared, tg_err *err)
+/* What the elements declare now; *out stays NULL where nothing describes them
+ * (mixed arrays of header texts). */
+static int of_elements(const tg_node *node, bool keys,
+                       const tg_schema *declared, const tg_schema **out,
+                       tg_err *err)
 {
     const tg_schema *found = NULL;
     uint32_t step = node->kind == TG_PAIRS ? 2 : 1;
+    *out = declared;
     for (uint32_t i = step == 2 && !keys ? 1 : 0; i < node->n; i += step) {
-        if (node->slots[i].tag < TG_ARRAY)
+        const tg_value *v = &node->slots[i];
+        if (v->tag < TG_ARRAY || (!declared && v->tag != TG_STRUCT))
             continue;
-        const tg_schema *s = tg_json_schema_now(&node->slots[i], declared, err);
+        const tg_schema *s = tg_json_schema_now(v, declared, err);
         if (!s)
-            return NULL;
-        if (found && s != found) {
-            tg_err_set(err, TG_ERR_DATA,
-                       "the elements of one array or map have different"
-                       " schemas");
-            return NULL;
-        }
+            return TG_ERR_DATA;
+        if (found && s != found)
+            return tg_err_set(err, TG_ERR_DATA,
+                              "the elements of one array or map have different"
+                              " schemas");
         found = s;
     }
-    return found ? found : declared;
+    *out = found ? found : declared;
+    return 0;
 }
 
 static const tg_schema *of_struct(const tg_node *node,
@@ -391,10 +395,10 @@ const tg_schema *tg_json_schema_now(const tg_value *v,
     if (!declared || !node->dirty || node->n == 0)
         return declared;
     tg_schema s = *declared;
-    s.value = of_elements(node, false, declared->value, err);
-    if (v->tag == TG_PAIRS && s.value)
-        s.key = of_elements(node, true, declared->key, err);
-    if (!s.value || (v->tag == TG_PAIRS && !s.key))
+    if (of_elements(node, false, declared->value, &s.value, err))
+        return NULL;
+    if (v->tag == TG_PAIRS &&
+        of_elements(node, true, declared->key, &s.key, err))
         return NULL;
     if (s.value == declared->value && s.key == declared->key)
         return declared;

@@ -1,6 +1,8 @@
 /*
  * JsonConverter with schemas: envelopes, schemas, defaults, decimals. What is
- * taken and written anew must be taken again and then be written the same.
+ * taken and written anew must be taken again and then be written the same. A
+ * first line that ends within the input is also tried as schema.content for the
+ * rest: what is read with it is written as an envelope.
  */
 #include "convert/converter.h"
 #include "convert/json.h"
@@ -56,6 +58,34 @@ static tg_cell *rewrite(const tg_converter *conv, const char *p, size_t len)
     return cell;
 }
 
+static void with_content(const char *text, size_t size)
+{
+    const char *line = size ? memchr(text, '\n', size) : NULL;
+    tg_err err = {0};
+    if (!line || memchr(text, 0, (size_t)(line - text)))
+        return;
+    char *schema = tg_strndup(text, (size_t)(line - text));
+    json_t *content = json_string(schema);
+    json_t *config = json_object();
+    json_object_set_new(config, "schema.content", content);
+    tg_converter *conv =
+        content ? tg_converter_new("JsonConverter", config, "value", &err)
+                : NULL;
+    if (content && !conv && (err.code != TG_ERR_CONFIG || !err.text[0]))
+        abort();
+    if (conv && conv->identity == 0) {
+        size_t len = size - (size_t)(line + 1 - text);
+        tg_cell *cell = rewrite(conv, line + 1, len);
+        if (cell && cell->outlen >= 0 &&
+            !rewrite(convs[0], cell->out, (size_t)cell->outlen))
+            abort();
+    }
+    tg_batch_reset(batch);
+    tg_converter_free(conv);
+    json_decref(config);
+    tg_free(schema);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!batch)
@@ -78,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         tg_cell_encode(cell, tg_converter_named("json"), &err);
     }
     tg_batch_reset(batch);
+    with_content(text, size);
     free(text);
     return 0;
 }

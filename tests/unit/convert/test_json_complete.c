@@ -53,6 +53,11 @@ static void test_inferred(void **state)
     writes(inferred("[1,\"a\"]"), "",
            "{\"schema\":{\"type\":\"array\",\"items\":null,\"optional\":false}"
            ",\"payload\":[1,\"a\"]}");
+    tg_cell *touched = inferred("[1,\"a\",[null]]");
+    assert_int_equal(tg_node_touch(touched->value.u.node), 0);
+    writes(touched, "",
+           "{\"schema\":{\"type\":\"array\",\"items\":null,\"optional\":false}"
+           ",\"payload\":[1,\"a\",[null]]}");
     writes(inferred("{\"a\":1,\"b\":\"x\"}"), "",
            "{\"schema\":{\"type\":\"map\",\"keys\":{\"type\":\"string\","
            "\"optional\":false},\"values\":null,\"optional\":false},"
