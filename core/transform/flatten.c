@@ -115,9 +115,30 @@ typedef struct namer {
     tg_batch *batch;
     const tg_name **names;
     uint32_t leaf, n;
+    uint32_t *index; /* by hash: slot + 1, 0: free */
+    uint32_t mask;
     bool interning;
     tg_buf buf;
 } namer;
+
+static bool same_name(const tg_name *a, const tg_name *b)
+{
+    return a == b || (a->hash == b->hash && a->len == b->len &&
+                      memcmp(a->text, b->text, a->len) == 0);
+}
+
+/* Slot of a name; a new one takes the next. */
+static uint32_t slot_of(namer *nm, const tg_name *name)
+{
+    uint32_t *at = &nm->index[name->hash & nm->mask];
+
+    for (uint32_t i = name->hash; *at; at = &nm->index[++i & nm->mask])
+        if (same_name(nm->names[*at - 1], name))
+            return *at - 1;
+    nm->names[nm->n] = name;
+    *at = ++nm->n;
+    return nm->n - 1;
+}
 
 static int name_leaf(namer *nm)
 {
@@ -125,17 +146,10 @@ static int name_leaf(namer *nm)
     const tg_name *name =
         nm->interning ? tg_name_intern(text, (uint32_t)nm->buf.len)
                       : tg_name_private(nm->batch, text, (uint32_t)nm->buf.len);
-    uint32_t slot = 0;
 
     if (!name)
         return tg__stock_full(nm->batch);
-    while (slot < nm->n &&
-           !(nm->names[slot]->len == name->len &&
-             memcmp(nm->names[slot]->text, name->text, name->len) == 0))
-        slot++;
-    if (slot == nm->n)
-        nm->names[nm->n++] = name;
-    nm->f->layout.to[nm->leaf++] = slot;
+    nm->f->layout.to[nm->leaf++] = slot_of(nm, name);
     return 0;
 }
 
@@ -155,12 +169,16 @@ static int name_leaves(namer *nm, const tg_node *node, size_t prefix)
 /* The layout of the leaves found in root. */
 static int make_layout(flatten *f, tg_batch *batch, const tg_node *root)
 {
-    uint32_t n = f->found.n;
+    uint32_t n = f->found.n, cap = 16;
     namer nm = {.f = f, .batch = batch};
     trail was = f->last;
     int rc;
 
+    while (cap < n * 2)
+        cap *= 2;
     nm.names = tg_alloc((n + 1) * sizeof *nm.names);
+    nm.index = tg_calloc(cap * sizeof *nm.index);
+    nm.mask = cap - 1;
     nm.interning = f->now.known && tg_site_open(&f->site);
     f->layout.to = tg_realloc(f->layout.to, (n + 1) * sizeof *f->layout.to);
     f->layout.n = n;
@@ -178,6 +196,7 @@ static int make_layout(flatten *f, tg_batch *batch, const tg_node *root)
         f->now = was;
     }
     tg_free(nm.names);
+    tg_free(nm.index);
     tg_buf_fini(&nm.buf);
     return rc;
 }

@@ -294,6 +294,14 @@ function M.find(kind, class)
     return not_found(list, kind, class)
 end
 
+local function sides_of(p)
+    if not p.spec.sides then return { false } end
+    for _, class in ipairs(plugin.classes(p)) do
+        if class:match("%$Header$") then return { "key", "value", "header" } end
+    end
+    return { "key", "value" }
+end
+
 --- All plugins; a file that does not load is listed with its error.
 function M.list()
     local out, seen = {}, {}
@@ -303,7 +311,7 @@ function M.list()
             out[#out + 1] = { kind = entry.kind or "unknown", name = entry.name, file = entry.file,
                 error = err }
         else
-            for _, side in ipairs(p.spec.sides and { "key", "value" } or { false }) do
+            for _, side in ipairs(sides_of(p)) do
                 local info = plugin.info(p, side or nil)
                 info.config = nil
                 local id = info.kind .. " " .. info.class
