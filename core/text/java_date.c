@@ -363,8 +363,10 @@ void tg_date_format_print(const tg_date_format *f, int64_t ms, tg_buf *out)
 {
     tg__date_scratch *s = f->scratch;
     int64_t day = ms / TG_DAY_MS - (ms % TG_DAY_MS < 0);
-    int32_t time = (int32_t)(ms - day * TG_DAY_MS);
+    int32_t time = (int32_t)(ms % TG_DAY_MS);
 
+    if (time < 0)
+        time += TG_DAY_MS;
     if (s->day != day) {
         tg_calendar_day(day, s->fields);
         s->day = day;

@@ -482,7 +482,8 @@ static bool week_date(tg_calendar_set *set)
         dow = dow % 7 + 1;
     if (!tg_calendar_time(set, &ms))
         return false;
-    tg_calendar_day(day_of(ms + v[TG_CAL_ZONE_OFFSET]), fields);
+    ms = (int64_t)((uint64_t)ms + (uint64_t)(int64_t)v[TG_CAL_ZONE_OFFSET]);
+    tg_calendar_day(day_of(ms), fields);
     tg_calendar_put(&first, TG_CAL_ERA, fields[TG_CAL_ERA]);
     tg_calendar_put(&first, TG_CAL_YEAR, v[TG_CAL_WEEK_YEAR]);
     tg_calendar_put(&first, TG_CAL_WEEK_OF_YEAR, 1);
@@ -505,13 +506,18 @@ static bool establish(tg_calendar_set set, int64_t *ms)
     return tg_calendar_time(&set, ms);
 }
 
+static void add_century(int32_t *year)
+{
+    *year = (int32_t)((uint32_t)*year + 100);
+}
+
 static bool resolve(parser *s, int64_t *ms)
 {
     if (!establish(s->set, ms))
         return false;
     if (s->ambiguous && *ms < s->f->century) {
-        s->set.value[TG_CAL_YEAR] += 100;
-        s->set.value[TG_CAL_WEEK_YEAR] += 100;
+        add_century(&s->set.value[TG_CAL_YEAR]);
+        add_century(&s->set.value[TG_CAL_WEEK_YEAR]);
         return establish(s->set, ms);
     }
     return true;

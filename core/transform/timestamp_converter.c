@@ -190,7 +190,7 @@ static int write_time(converter *c, tg_batch *batch, int64_t ms, bool typed,
         break;
     case TG_TIME_TO_TIME:
         out->tag = TG_INT32;
-        out->u.i = ms - day * DAY_MS;
+        out->u.i = ms % DAY_MS + (ms % DAY_MS < 0 ? DAY_MS : 0);
         break;
     default:
         break;
