@@ -190,24 +190,34 @@ static int write_page(const docs *d, const char *page, const tg_buf *text,
     return done ? 0 : TG_ERR_IO;
 }
 
-static void put_page(tg_buf *out, const json_t *info, const char *name,
-                     bool sides)
+/* "Class: `X`." or, of a plugin with sides, "Classes: `X$Key`, `X$Value`." */
+static void put_classes(tg_buf *out, const json_t *list, const json_t *info)
 {
-    const char *kind = text_of(info, "kind");
-    const char *class_name = text_of(info, "class");
+    const json_t *entry;
+    int n = 0;
+    size_t i;
+
+    json_array_foreach(list, i, entry)
+    {
+        if (strcmp(text_of(entry, "kind"), text_of(info, "kind")) != 0 ||
+            strcmp(text_of(entry, "name"), text_of(info, "name")) != 0)
+            continue;
+        tg_buf_printf(out, "%s`%s`", n++ ? ", " : "", text_of(entry, "class"));
+    }
+}
+
+static void put_page(tg_buf *out, const json_t *list, const json_t *info)
+{
+    const char *kind = text_of(info, "kind"), *name = text_of(info, "name");
+    tg_buf classes = {0};
     char *readme = NULL;
 
-    tg_buf_printf(out, "# %s: %s\n\n%s\n%s\n\n", kind, name, made,
-                  text_of(info, "doc"));
-    if (sides) {
-        int n = (int)(strrchr(class_name, '$') - class_name);
-        tg_buf_printf(out,
-                      "Class: `%.*s$Key` for keys, `%.*s$Value` for "
-                      "values.\n",
-                      n, class_name, n, class_name);
-    } else {
-        tg_buf_printf(out, "Class: `%s`.\n", class_name);
-    }
+    put_classes(&classes, list, info);
+    tg_buf_printf(out, "# %s: %s\n\n%s\n%s\n\n%s: %s.\n", kind, name, made,
+                  text_of(info, "doc"),
+                  strchr(tg_buf_cstr(&classes), ',') ? "Classes" : "Class",
+                  tg_buf_cstr(&classes));
+    tg_buf_fini(&classes);
     put_settings(out, json_object_get(info, "config"));
     put_example(out, kind, name, info);
     if (ends_with(text_of(info, "file"), "source.lua") ||
@@ -229,18 +239,17 @@ static int first_sentence(const char *doc)
     return end ? (int)(end - doc) + 1 : (int)strlen(doc);
 }
 
-static int one(docs *d, const json_t *entry, tg_err *err)
+static int one(docs *d, const json_t *list, const json_t *entry, tg_err *err)
 {
     const char *kind = text_of(entry, "kind"), *name = text_of(entry, "name");
     const char *class_name = text_of(entry, "class");
-    bool sides = ends_with(class_name, "$Value");
     char *page = tg_sprintf("%s-%s.md", kind, name);
     json_t *info = NULL;
     tg_buf text = {0};
     int rc = tg_plugin_find(d->vm, kind, class_name, &info, err);
 
     if (rc == 0) {
-        put_page(&text, info, name, sides);
+        put_page(&text, list, info);
         rc = write_page(d, page, &text, err);
         tg_buf_printf(&d->index, "| [%s](%s) | ", name, page);
         char *doc = tg_sprintf("%.*s", first_sentence(text_of(info, "doc")),
@@ -264,6 +273,12 @@ static int by_name(const void *a, const void *b)
     return strcmp(text_of(*x, "name"), text_of(*y, "name"));
 }
 
+/* Of a plugin with sides one stands for all. */
+static bool is_main(const char *class_name)
+{
+    return !strchr(class_name, '$') || ends_with(class_name, "$Value");
+}
+
 /* The plugins of a kind, the $Value form of those that have two, by name. */
 static int of_kind(docs *d, json_t *list, const char *kind, tg_err *err)
 {
@@ -276,7 +291,7 @@ static int of_kind(docs *d, json_t *list, const char *kind, tg_err *err)
     json_array_foreach(list, i, entry)
     {
         if (strcmp(text_of(entry, "kind"), kind) == 0 &&
-            !ends_with(text_of(entry, "class"), "$Key") &&
+            is_main(text_of(entry, "class")) &&
             !json_object_get(entry, "error"))
             chosen[n++] = entry;
     }
@@ -284,7 +299,7 @@ static int of_kind(docs *d, json_t *list, const char *kind, tg_err *err)
     tg_buf_printf(&d->index, "\n## %c%ss\n\n| name | |\n|---|---|\n",
                   kind[0] - 32, kind + 1);
     for (i = 0; i < n && rc == 0; i++)
-        rc = one(d, chosen[i], err);
+        rc = one(d, list, chosen[i], err);
     tg_free(chosen);
     return rc;
 }
