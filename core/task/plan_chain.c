@@ -31,6 +31,35 @@ static void warn_unused(tg__plan_state *p, const char *key)
     tg_free(prefix);
 }
 
+/* The full key of the setting that a converter's sentence begins with
+ * ("value.converter: decimal.format is ..."), or the converter's own. Caller
+ * frees. */
+static char *key_at_fault(const tg__plan_state *p, const char *key,
+                          const char *text)
+{
+    size_t n = strlen(key), word;
+    char *full;
+
+    if (strncmp(text, key, n) != 0 || strncmp(text + n, ": ", 2) != 0)
+        return tg_strdup(key);
+    text += n + 2;
+    word = strspn(text, "abcdefghijklmnopqrstuvwxyz.");
+    full = tg_sprintf("%s.%.*s", key, (int)word, text);
+    if (memchr(text, '.', word) || json_object_get(p->config, full))
+        return full;
+    tg_free(full);
+    return tg_strdup(key);
+}
+
+static void refuse_converter(tg__plan_state *p, const char *key,
+                             const char *text)
+{
+    char *at = key_at_fault(p, key, text);
+
+    tg__plan_add(p->errors, p->config, at, text);
+    tg_free(at);
+}
+
 static void check_converters(tg__plan_state *p)
 {
     static const char *const roles[] = {"key", "value", "header"};
@@ -43,7 +72,7 @@ static void check_converters(tg__plan_state *p)
         if (conv)
             tg_converter_free(conv);
         else
-            tg__plan_add(p->errors, p->config, key, err.text);
+            refuse_converter(p, key, err.text);
         warn_unused(p, key);
         tg_free(key);
     }
