@@ -2,11 +2,13 @@
 tests of what `new` writes pass. Only the test of --topic needs the broker."""
 # timeout: 200
 import base64
+import http.server
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 import _lib as lib
@@ -288,12 +290,58 @@ def test_converters_of_the_worker(case):
     lib.check('"value":"{}"' in out and not err, out, err)
 
 
+class Registry(http.server.BaseHTTPRequestHandler):
+    """Knows one schema; asked holds the requests."""
+    schema = json.dumps({"type": "record", "name": "R", "fields": [
+        {"name": "a", "type": "int"}]})
+    asked = []
+
+    def answer(self, status, body):
+        self.asked.append("%s %s" % (self.command, self.path))
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type",
+                         "application/vnd.schemaregistry.v1+json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def do_GET(self):
+        if self.path.startswith("/schemas/ids/1"):
+            self.answer(200, {"schema": self.schema})
+        else:
+            self.answer(404, {"error_code": 40403, "message": "not found"})
+
+    def do_POST(self):
+        self.answer(404, {"error_code": 40403, "message": "not found"})
+
+    def log_message(self, *_):
+        pass
+
+
 def test_no_schema_is_registered(case):
-    """A registry that is not there is asked for nothing while bytes pass, and
-    the setting that registers is off."""
-    c = sink(case, ("h", "HoistField$Value", {"field": "v"}))
-    out, _ = tidegate("try", c, data=line(value="{}"))
-    lib.check('{\\"v\\":{}}' in out, out)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    case.cleanups.append(server.shutdown)
+    config = dict(
+        lib.sink("c", "none", "orders"), **lib.transforms(INSERT), **{
+            "key.converter": STRING,
+            "value.converter": "io.confluent.connect.avro.AvroConverter",
+            "value.converter.schema.registry.url":
+                "http://127.0.0.1:%d" % server.server_address[1]})
+    record = {"base64": base64.b64encode(b"\0\0\0\0\1\2").decode()}
+    c = lib.properties(case.path("avro.properties"), config)
+    found = answers(c, data=line(value=record), code=1)
+    lib.equal(found[0].get("stage"), "value.converter")
+    lib.check("regist" in found[0]["error"], found)
+    lib.check(Registry.asked and not any("/versions" in a and "POST" in a
+                                         for a in Registry.asked),
+              Registry.asked)
+    del config["transforms"]
+    c = lib.properties(case.path("plain.properties"), config)
+    lib.equal(answers(c, data=line(value=record))[0]["value"],
+              base64.b64decode(record["base64"]).decode())
 
 
 def test_topic(case):
