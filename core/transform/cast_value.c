@@ -481,13 +481,47 @@ static int to_text(source *s, tg_value *out)
 /* --- all -------------------------------------------------------------------
  */
 
-int tg__cast_value(tg_batch *batch, const tg_value *v, const tg_schema *schema,
-                   int tag, tg_value *out)
+static int integer_text(tg_batch *batch, int64_t i, tg_value *out)
+{
+    char *p = tg_arena_alloc(batch->arena, TG_NUMBER_MAX);
+
+    if (!p)
+        return tg__stock_full(batch);
+    out->len = (uint32_t)tg_int64_text(p, i);
+    out->u.p = p;
+    return 1;
+}
+
+/* What needs no detour: integers of no logical type, numbers with a fraction to
+ * integers, and values that are of the type already. 1: done, 0: it does,
+ * TG_ERR_LIMIT. */
+static int cast_plain(tg_batch *batch, const tg_value *v,
+                      const tg_schema *schema, int tag, tg_value *out)
+{
+    if ((schema && schema->name) || v->aux != TG_LOGICAL_NONE)
+        return 0;
+    if (v->tag == tag && tag == TG_STR)
+        *out = *v;
+    else if (v->tag == tag)
+        out->u = v->u;
+    else if (tg_tag_is_int(v->tag) && tag == TG_STR)
+        return integer_text(batch, v->u.i, out);
+    else if (tg_tag_is_int(v->tag) && tg_tag_is_int(tag))
+        out->u.i = narrow(tag, v->u.i);
+    else if (v->tag == TG_NUM && tg_tag_is_int(tag) && !schema && !integral(v))
+        out->u.i = narrow(
+            tag, saturate(tg_double_parse(v->u.p, v->len), tag == TG_INT64));
+    else
+        return 0;
+    return 1;
+}
+
+static int cast_other(tg_batch *batch, const tg_value *v,
+                      const tg_schema *schema, int tag, tg_value *out)
 {
     source s = {.batch = batch, .v = v};
     int rc = read_source(&s, schema);
 
-    *out = (tg_value){.tag = (uint8_t)tag, .flags = TG_F_NEW};
     if (rc)
         goto out;
     if (tag == TG_STR)
@@ -501,4 +535,14 @@ int tg__cast_value(tg_batch *batch, const tg_value *v, const tg_schema *schema,
 out:
     tg_buf_fini(&s.buf);
     return rc;
+}
+
+int tg__cast_value(tg_batch *batch, const tg_value *v, const tg_schema *schema,
+                   int tag, tg_value *out)
+{
+    int rc;
+
+    *out = (tg_value){.tag = (uint8_t)tag, .flags = TG_F_NEW};
+    rc = cast_plain(batch, v, schema, tag, out);
+    return rc ? (rc < 0 ? rc : 0) : cast_other(batch, v, schema, tag, out);
 }

@@ -162,6 +162,18 @@ static int put_struct(inserted *f, tg_node *root, const tg_value *v)
     return 0;
 }
 
+/* Takes back the slots that no schema knows, after a failure. */
+static void trim(insert *x, tg_node *root)
+{
+    for (uint32_t i = 0; i < x->n; i++) {
+        tg_field_at at;
+
+        if (tg_field_path_find(x->list[i].path, root, false, &at) == 0 &&
+            at.node && at.node->n > at.node->shape->n)
+            at.node->n = at.node->shape->n;
+    }
+}
+
 /* --- records ---------------------------------------------------------------
  */
 
@@ -201,8 +213,12 @@ static bool record(tg_stock *self, tg_record *rec)
         if (!to || (self->defaults && tg__stock_defaults(root)))
             return tg__stock_refuse(rec);
     }
-    return put_all(x, rec, root) &&
-           (!to || tg__stock_check(rec, tg__stock_retype(root, to)));
+    if (put_all(x, rec, root) &&
+        (!to || tg__stock_check(rec, tg__stock_retype(root, to))))
+        return true;
+    if (to)
+        trim(x, root);
+    return false;
 }
 
 static void fini(tg_stock *self)

@@ -62,6 +62,28 @@ describe("fields", function()
             { { conv = "envelope", value = typed(B, '{"b":1}') } })[1].reason)
     end)
 
+    it("of refused records are as they were", function()
+        local inst = boot.instance("transform", "InsertField", { ["topic.field"] = "a.t",
+            ["offset.field"] = "o", ["field.syntax.version"] = "V2" })
+        testlib.empty(1)
+        local r = boot.batch:append()
+        r.value = { a = { b = 1 }, i = 1 }
+        testlib.settle()
+        testlib.apply(inst)
+        assert.matches("Only SinkRecord supported", testlib.records()[1].reason)
+        local typed_one = typed(B .. "," .. C, '{"b":1,"c":"s"}')
+        testlib.batch { { conv = "envelope", value = typed_one } }
+        local schema = boot.inline([[
+            local tide = require "tidegate"
+            return tide.transform { record = function(r) r.value.a.b = 2 end }]], "t.lua")
+        testlib.apply(schema)
+        testlib.apply(boot.instance("transform", "InsertField", { ["topic.field"] = "a.t",
+            ["static.field"] = "a.c", ["static.value"] = "x", ["field.syntax.version"] = "V2" }))
+        local refused = testlib.records()[1]
+        assert.matches("duplication a.c", refused.reason)
+        assert.equal('{"a":{"b":2,"c":"s"},"i":1}', refused.value)
+    end)
+
     it("are kept, removed and renamed along paths", function()
         local item = '{"a":{"b":1,"c":{"d":2,"e":3}},"x":1.10,"y":[1]}'
         local function gives(config, want)
