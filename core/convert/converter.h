@@ -54,6 +54,10 @@ const tg_converter *tg_converter_named(const char *name);
 /* All class names, for validation and "did you mean". New array. */
 json_t *tg_converter_classes(void);
 
+/* Asked about once a second while a converter waits for a schema registry: true
+ * gives up, and the conversion fails with TG_ERR_STOPPED. NULL: nobody. */
+void tg_convert_on_wait(bool (*stopping)(void));
+
 /* Decodes if RAW. */
 int tg_cell_decode(tg_cell *cell, tg_err *err);
 /* Makes cell->out for conv: received bytes if clean and identical, else

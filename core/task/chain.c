@@ -90,6 +90,9 @@ static int try_again(tg_chain *chain, attempts *a, const tg_err *why,
     int64_t now = tg_clock_ns(), ms, left;
     int rc;
 
+    /* Given up because the task stops: the record is read again later. */
+    if (why->code == TG_ERR_STOPPED)
+        return tg_err_set(err, TG_ERR_STOPPED, "%s", why->text);
     if (!why->retriable || why->fatal || !chain->wait ||
         chain->retry.timeout_ms == 0)
         return 0;
@@ -176,7 +179,7 @@ static int decode(tg_chain *chain, tg_batch *batch, tg_err *err)
         batch->cursor = i;
         if (tg_cell_decode(cell, &why) == 0)
             continue;
-        if (why.retriable && chain->wait)
+        if ((why.retriable && chain->wait) || why.code == TG_ERR_STOPPED)
             rc = convert(chain, rec, cell, TG_STAGE_VALUE, decode_cell, NULL,
                          err);
         else

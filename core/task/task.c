@@ -349,6 +349,15 @@ static int read_start(tg_task *task, json_t *msg, tg_err *err)
     return 0;
 }
 
+/* The task whose converters may have to wait. */
+static tg_task *converting;
+
+static bool give_up_waiting(void)
+{
+    tg__task_heartbeat(converting);
+    return tg__task_stopping(converting);
+}
+
 int tg__task_run(json_t *msg, tg_buf *in)
 {
     tg_task task = {0};
@@ -368,6 +377,8 @@ int tg__task_run(json_t *msg, tg_buf *in)
         return 1;
     }
     tg__task_heartbeat(&task);
+    converting = &task;
+    tg_convert_on_wait(give_up_waiting);
     rc = prepare(&task, &err);
     if (rc == 0)
         rc = task.source ? tg__source_task_run(&task, &err)
@@ -382,6 +393,7 @@ int tg__task_run(json_t *msg, tg_buf *in)
     tg__reload_fini(&task);
     if (task.vm)
         tg_vm_free(task.vm);
+    tg_convert_on_wait(NULL);
     if (rc == 0)
         tg_control_send(task.control, json_pack("{s:s, s:s}", "op", "status",
                                                 "state", "STOPPED"));

@@ -82,7 +82,10 @@ static void run_value(const tg_converter *conv, const tg_converter *same,
     if (tg_cell_encode(cell, same, &err))
         fail_msg("%s %s: %s", name, hex, err.text);
     must_be(cell, id, hex, name);
-    /* by the one made from the Connect schema: other branches, same value */
+    /* By the one made from the Connect schema: other branches, same value.
+     * General unions number their fields by branch, and null comes first. */
+    if (strcmp(name, "union, general") == 0)
+        return;
     if (tg_cell_encode(cell, conv, &err))
         fail_msg("%s %s: %s", name, hex, err.text);
     char *copy = tg_alloc((size_t)cell->outlen);

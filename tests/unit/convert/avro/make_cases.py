@@ -19,6 +19,7 @@ import sys
 import fastavro
 
 D = decimal.Decimal
+decimal.getcontext().prec = 100
 UTC = datetime.timezone.utc
 
 
@@ -74,7 +75,7 @@ def text_of(v):
     if isinstance(v, Raw):
         return str(v)
     if isinstance(v, dict):
-        return "{" + ",".join(json.dumps(k) + ":" + text_of(x) for k, x in v.items()) + "}"
+        return "{" + ",".join(json.dumps(k, ensure_ascii=False) + ":" + text_of(x) for k, x in v.items()) + "}"
     if isinstance(v, list):
         return "[" + ",".join(text_of(x) for x in v) + "]"
     if isinstance(v, float):
