@@ -12,8 +12,7 @@
 static const tg_converter_ops *const registry[] = {
     &tg__string_ops,  &tg__bytes_ops,  &tg__json_ops,    &tg__header_ops,
     &tg__boolean_ops, &tg__short_ops,  &tg__integer_ops, &tg__long_ops,
-    &tg__float_ops,   &tg__double_ops, &tg__avro_ops,
-    &tg__protobuf_ops};
+    &tg__float_ops,   &tg__double_ops, &tg__avro_ops,    &tg__protobuf_ops};
 
 enum { CLASSES = sizeof registry / sizeof *registry, SCRATCH_KEPT = 1 << 20 };
 
@@ -207,6 +206,12 @@ int tg__converter_schema(const char *converter, const tg_schema *schema,
                       "Invalid schema type for %s: %s; choose a converter for"
                       " that type, or cast the value",
                       converter, tg_schema_type_upper(schema->tag));
+}
+
+void tg__converter_in_field(tg_err *err, const char *name)
+{
+    if (err && strlen(err->text) + strlen(name) < sizeof err->text / 2)
+        tg_err_prefix(err, "field \"%s\"", name);
 }
 
 int tg_cell_decode(tg_cell *cell, tg_err *err)

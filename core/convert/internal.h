@@ -32,6 +32,10 @@ int tg__converter_full(tg_err *err);
 int tg__converter_schema(const char *converter, const tg_schema *schema,
                          tg_err *err);
 
+/* Puts the field in front of an error's sentence, as long as there is room for
+ * it: far down in a tree the sentence counts more than the path. */
+void tg__converter_in_field(tg_err *err, const char *name);
+
 /* Kind of the class that a value has in Java: numbers in text get the one of
  * their schema, or Long or Double; TG_ABSENT for BigDecimal and Date. */
 int tg__java_tag(const tg_value *v, const tg_schema *schema);

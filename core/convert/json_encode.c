@@ -299,7 +299,7 @@ static int write_members(json_out *o, const tg_node *node,
         out->len = (size_t)(at - out->p);
         int rc = write_value(o, v, of);
         if (rc) {
-            tg_err_prefix(o->err, "field \"%s\"", name->text);
+            tg__converter_in_field(o->err, name->text);
             return rc;
         }
         at = out->p + out->len;
@@ -326,7 +326,8 @@ static int write_elements(json_out *o, const tg_node *node,
             tg_buf_add(o->buf, "[", 1);
         int rc = write_value(o, &node->slots[i], of);
         if (rc) {
-            tg_err_prefix(o->err, "element %u", (pairs ? i / 2 : i) + 1);
+            if (o->err && strlen(o->err->text) < sizeof o->err->text / 2)
+                tg_err_prefix(o->err, "element %u", (pairs ? i / 2 : i) + 1);
             return rc;
         }
         if (pairs && !key)

@@ -210,7 +210,7 @@ static int64_t find_field(tg_json_in *in, tg_node *node, uint32_t expected)
 
 static void name_field(tg_json_in *in, const tg_node *node, uint32_t i)
 {
-    tg_err_prefix(in->err, "field \"%s\"", node->shape->names[i]->text);
+    tg__converter_in_field(in->err, node->shape->names[i]->text);
 }
 
 static int read_members(tg_json_in *in, tg_node *node, const tg_schema *schema)
