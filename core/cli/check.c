@@ -353,12 +353,30 @@ static tg_vm *vm_for(const check *c, const char *file, tg_err *err)
     return vm;
 }
 
+static void report_lint(const char *file, tg_vm *vm, const char *kind,
+                        const char *class_name)
+{
+    json_t *warnings = NULL;
+    tg_err err = {0};
+    const json_t *w;
+    size_t i;
+
+    if (tg_plugin_lint(vm, kind, class_name, &warnings, &err))
+        return; /* it was found a moment ago */
+    json_array_foreach(warnings, i, w)
+        printf("%s:%d: warning: %s\n", file,
+               (int)json_number_value(json_object_get(w, "line")),
+               tg_config_get(w, "message", ""));
+    json_decref(warnings);
+}
+
 static void report_plugin(check *c, const char *file, tg_vm *vm,
                           const json_t *entry)
 {
     const char *error = tg_config_get(entry, "error", NULL);
     const char *kind = tg_config_get(entry, "kind", "plugin");
     const char *name = tg_config_get(entry, "name", "");
+    const char *class_name = tg_config_get(entry, "class", name);
     json_t *info = NULL;
     tg_err err = {0};
 
@@ -366,11 +384,11 @@ static void report_plugin(check *c, const char *file, tg_vm *vm,
         report(c, file, true, NULL, error);
         return;
     }
-    if (tg_plugin_find(vm, kind, tg_config_get(entry, "class", name), &info,
-                       &err)) {
+    if (tg_plugin_find(vm, kind, class_name, &info, &err)) {
         report(c, file, true, NULL, err.text);
         return;
     }
+    report_lint(file, vm, kind, class_name);
     printf("%s: ok (%s %s, %zu settings)\n", file, kind, name,
            json_array_size(json_object_get(info, "config")));
     json_decref(info);

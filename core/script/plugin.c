@@ -122,6 +122,16 @@ int tg_plugin_validate(tg_vm *vm, const char *kind, const char *class_name,
     return rc;
 }
 
+int tg_plugin_lint(tg_vm *vm, const char *kind, const char *class_name,
+                   json_t **warnings, tg_err *err)
+{
+    question q = {.name = "lint", .texts = {kind, class_name}};
+    int rc = put_question(vm, &q, err);
+    json_decref(q.answers[1]);
+    *warnings = rc ? NULL : as_array(q.answers[0]);
+    return rc;
+}
+
 int tg_plugin_tasks(tg_vm *vm, const char *class_name, const json_t *config,
                     int max, json_t **tasks, tg_err *err)
 {

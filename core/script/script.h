@@ -55,6 +55,10 @@ json_t *tg_plugin_list(tg_vm *vm);
 int tg_plugin_validate(tg_vm *vm, const char *kind, const char *class_name,
                        const json_t *config, const json_t *known,
                        json_t **errors, json_t **warnings, tg_err *err);
+/* What the compiler accepts all the same: *warnings (new array) of
+ * {"line","message"}. The plugin's file is loaded, nothing of it is called. */
+int tg_plugin_lint(tg_vm *vm, const char *kind, const char *class_name,
+                   json_t **warnings, tg_err *err);
 /* connector: the task configurations, array of 1..max objects of strings (an
  * absent hook gives one copy of config). */
 int tg_plugin_tasks(tg_vm *vm, const char *class_name, const json_t *config,

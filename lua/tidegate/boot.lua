@@ -76,6 +76,15 @@ function M.validate(kind, class, raw, known)
     return setmetatable(errors, host.array), setmetatable(warnings, host.array)
 end
 
+--- Globals that the code of a plugin uses and nobody defines: a list of {line,
+-- message}, for `tidegate check`.
+function M.lint(kind, class)
+    abi.leave()
+    local p, why = find.find(kind, class)
+    if not p then return nil, why end
+    return setmetatable(use("lint").globals(p.chunk, getfenv(p.chunk)), host.array)
+end
+
 --- Task configurations of a connector: a list of tables of texts.
 function M.tasks(class, raw, max)
     abi.leave()

@@ -495,6 +495,40 @@ def test_check_plugins(case):
     lib.equal(out, path + ": ok (transform a, 1 settings)\n")
 
 
+def test_check_globals(case):
+    """Names that nobody defines, in branches that never run too."""
+    path = case.file("a.lua", """local tide = require "tidegate"
+count = 0
+local function later() return undefinded.x end
+return tide.transform { record = function(r)
+    if r.value.never then
+        retrun(later)
+        total = count
+    end
+    return math.floor(tostring(total) and 1)
+end }
+""")
+    out, _ = tidegate("check", path)
+    lib.equal(out.splitlines(), [
+        path + ":2: warning: 'count' is a global of this file; write local "
+        "before it",
+        path + ":3: warning: 'undefinded' is not defined",
+        path + ":6: warning: 'retrun' is not defined",
+        path + ":7: warning: 'total' is a global of this file; write local "
+        "before it",
+        path + ": ok (transform a, 0 settings)"])
+
+
+def test_check_our_own_connectors(case):
+    top = os.path.join(lib.SOURCE_DIR, "connectors")
+    files = [os.path.join(top, name, f) for name in os.listdir(top)
+             for f in ("source.lua", "sink.lua")
+             if os.path.exists(os.path.join(top, name, f))]
+    out, _ = tidegate("check", *files)
+    lib.check("warning" not in out and
+              out.count(": ok (") == len(files) >= 3, out)
+
+
 def test_check_arguments(case):
     tidegate("check", code=2)
     _, err = tidegate("check", case.path("none"), code=2)
