@@ -219,10 +219,8 @@ static int copy_value(const copier *c, tg_node *parent, const tg_value *from,
     }
     if (from->tag >= TG_NUM && from->tag <= TG_BYTES)
         return copy_text(c, from, to);
-    if (!c->share) {
-        to->aux = 0;
+    if (!c->share)
         to->len = 0;
-    }
     return 0;
 }
 

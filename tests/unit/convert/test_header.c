@@ -132,6 +132,19 @@ static void test_unread(void **state)
     assert_string_equal(encoded(cell, simple), "2");
 }
 
+/* A copy in another place is still a date. */
+static void test_copied(void **state)
+{
+    static const char text[] = "[2020-01-01,\"x\",9223372036854775808]";
+    tg_cell *cell = read_text(text, sizeof text - 1);
+    tg_cell *copy = &cell->record->key;
+    (void)state;
+    assert_int_equal(tg_cell_put_copy(copy, &cell->value), 0);
+    assert_string_equal(encoded(copy, simple), text);
+    assert_int_equal(copy->value.u.node->slots[0].aux, TG_LOGICAL_DATE);
+    assert_int_equal(copy->value.u.node->slots[2].aux, TG_LOGICAL_DECIMAL);
+}
+
 /* Random bytes: what is not UTF-8 reads as bytes, everything keeps its bytes
  * and can be written anew. */
 static void test_any_bytes(void **state)
@@ -273,9 +286,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_java_cases), cmocka_unit_test(test_unread),
-        cmocka_unit_test(test_any_bytes),  cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_depth),      cmocka_unit_test(test_many_keys),
-        cmocka_unit_test(test_structs)};
+        cmocka_unit_test(test_copied),     cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_limits),     cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_many_keys),  cmocka_unit_test(test_structs)};
     tg_convert_init();
     batch = tg_batch_new(0, 0);
     simple = converter("SimpleHeaderConverter", "", "header");
