@@ -112,6 +112,10 @@ unsigned tg_vm_uses(tg_vm *vm);
 /* Paths of the files that the last loading of a plugin used, even if it failed.
  * New array. */
 json_t *tg_vm_attempt(tg_vm *vm);
+/* Throws all compiled code away; it is compiled again when it is hot. After a
+ * version has gone: code compiled for it hangs on the code of the SDK, keeps it
+ * in memory, and in the end leaves no room for that of later ones. */
+void tg_vm_flush(tg_vm *vm);
 /* Texts that are read instead of files of these paths until NULL is given.
  * Borrowed. */
 void tg_vm_overlay(tg_vm *vm, const tg_texts *texts);

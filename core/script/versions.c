@@ -62,6 +62,12 @@ unsigned tg_vm_uses(tg_vm *vm)
     return vm->uses;
 }
 
+void tg_vm_flush(tg_vm *vm)
+{
+    if (!vm->dead)
+        luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
+}
+
 void tg_vm_overlay(tg_vm *vm, const tg_texts *texts)
 {
     vm->overlay = texts;

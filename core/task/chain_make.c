@@ -105,8 +105,6 @@ tg_instance *tg__version_make(tg_chain *chain, const tg__version *v,
                                    .state = state};
     tg_instance *inst = tg_instance_make(chain->vm, &options, err);
 
-    if (!inst)
-        tg_err_prefix(err, "%s %s", v->kind, v->alias);
     tg_free(label);
     return inst;
 }
@@ -160,6 +158,8 @@ static tg_instance *take_or_make(tg_chain *chain, tg__version *v,
         return has;
     }
     inst = tg__version_make(chain, v, NULL, NULL, err);
+    if (!inst)
+        tg_err_prefix(err, "%s %s", v->kind, v->alias);
     v->loaded_ms = tg_clock_wall_ms();
     return inst;
 }

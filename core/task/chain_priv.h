@@ -84,6 +84,6 @@ int tg__chain_trial(tg_chain *chain, int i, tg_batch *batch, tg__apply_fn apply,
                     tg_err *err);
 /* Ends a trial without a batch: the proven versions stay, and what was on trial
  * may be tried again. */
-void tg__stage_withdraw(tg__stage *s);
+void tg__stage_withdraw(tg_chain *chain, tg__stage *s);
 
 #endif

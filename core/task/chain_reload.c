@@ -50,13 +50,14 @@ static void drop_error(tg__version *v)
     v->refused = NULL;
 }
 
-static void retire(tg_instance *inst)
+static void retire(tg_chain *chain, tg_instance *inst)
 {
     tg_err err = {0};
 
     if (tg_instance_stop(inst, &err) != 0)
         tg_warn(MOD, "The stop of an old version failed: %s", err.text);
     tg_instance_free(inst);
+    tg_vm_flush(chain->vm);
 }
 
 /* files: {path: hash} of what is refused (taken). */
@@ -103,7 +104,7 @@ static void accept(tg_chain *chain, tg__stage *s)
         tg__version *v = parts[i].is;
         if (!v->old)
             continue;
-        retire(v->old);
+        retire(chain, v->old);
         v->old = NULL;
         v->reloads++;
         drop_error(v);
@@ -124,14 +125,14 @@ static void refuse_all(tg_chain *chain, tg__stage *s, const tg_err *why)
             continue;
         refuse(chain, &parts[i], why, tg_instance_hash(v->old),
                json_incref(v->tried));
-        retire(v->old);
+        retire(chain, v->old);
         v->old = NULL;
     }
     s->trial = false;
     tg__chain_find_due(chain);
 }
 
-void tg__stage_withdraw(tg__stage *s)
+void tg__stage_withdraw(tg_chain *chain, tg__stage *s)
 {
     part parts[2];
 
@@ -141,7 +142,7 @@ void tg__stage_withdraw(tg__stage *s)
     for (int i = 0, n = parts_of(s, parts); i < n; i++) {
         if (!parts[i].is->old)
             continue;
-        retire(parts[i].is->old);
+        retire(chain, parts[i].is->old);
         parts[i].is->old = NULL;
     }
     s->trial = false;
@@ -250,7 +251,7 @@ static void take_over(tg_chain *chain, const part *p, tg_instance *inst,
     int64_t now = tg_clock_wall_ms();
 
     if (v->old)
-        retire(*p->inst); /* it never saw a record */
+        retire(chain, *p->inst); /* it never saw a record */
     else
         v->old = *p->inst;
     *p->inst = inst;
@@ -277,8 +278,7 @@ static void load(tg_chain *chain, const part *p, json_t *files,
     if (tg_instance_state(proven, &state, &err) == 0)
         inst = tg__version_make(chain, p->is, proven, &state, &err);
     else
-        tg_err_prefix(&err, "%s %s: the state of the old version", p->is->kind,
-                      p->is->alias);
+        tg_err_prefix(&err, "the state of the old version");
     tg_buf_fini(&state);
     if (inst) {
         take_over(chain, p, inst, files, saved_ms);

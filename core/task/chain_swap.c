@@ -47,12 +47,13 @@ int tg_chain_change(tg_chain *chain, const json_t *config, tg_err *err)
     int n;
 
     for (int i = 0; i < chain->n; i++)
-        tg__stage_withdraw(&chain->stages[i]);
+        tg__stage_withdraw(chain, &chain->stages[i]);
     stages = tg__stages_new(chain, config, chain->stages, chain->n, &n, err);
     if (!stages)
         return err->code;
     give_up_shared(chain->stages, chain->n, stages, n);
     free_stages(chain->stages, chain->n);
+    tg_vm_flush(chain->vm);
     chain->stages = stages;
     chain->n = n;
     for (int i = 0; i < n; i++)
@@ -100,7 +101,7 @@ tg_chain_states *tg_chain_leave_vm(tg_chain *chain, tg_texts *texts)
     states->of = tg_calloc((size_t)(2 * chain->n + 1) * sizeof *states->of);
     for (int i = 0; i < chain->n; i++) {
         tg__stage *s = &chain->stages[i];
-        tg__stage_withdraw(s);
+        tg__stage_withdraw(chain, s);
         take_state(s->inst, s->alias, &states->of[2 * i]);
         take_state(s->predicate, s->predicate_is.alias, &states->of[2 * i + 1]);
         part_with(&s->inst, texts);
@@ -135,6 +136,8 @@ int tg_chain_enter_vm(tg_chain *chain, tg_vm *vm, const tg_chain_states *states,
             s->predicate = tg__version_make(chain, &s->predicate_is, NULL,
                                             &states->of[2 * i + 1], err);
         if (!s->inst || (s->predicate_is.class_name && !s->predicate)) {
+            tg_err_prefix(err, "%s %s", s->inst ? "predicate" : "transform",
+                          s->inst ? s->predicate_is.alias : s->alias);
             drop_instances(chain);
             return err->code;
         }

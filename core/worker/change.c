@@ -199,7 +199,10 @@ static void list_errors(const json_t *errors, tg_buf *text)
     json_array_foreach(errors, i, e)
     {
         const char *message = json_string_value(json_object_get(e, "message"));
-        tg_buf_printf(text, "%s%s", i ? "\n" : "",
+        const char *key = json_string_value(json_object_get(e, "key"));
+        bool tell = key && of_chain(key) && message && !strstr(message, key);
+        tg_buf_printf(text, "%s%s%s%s", i ? "\n" : "", tell ? key : "",
+                      tell ? ": " : "",
                       message ? message : "invalid configuration");
     }
 }

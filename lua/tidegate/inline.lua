@@ -45,8 +45,8 @@ function M.load(kind, raw, label)
     for k, v in pairs(raw) do
         if k ~= "script" and k ~= "file" then own[k] = v end
     end
-    local name = label or "Lua"
-    local entry = { kind = kind, name = name, file = file or name .. ".script",
+    local entry = { kind = kind, name = label or "script",
+        file = file or (label and label .. ".script" or "script"),
         folder = file and (file:match("^(.*)/[^/]*$") or ".") or nil, inline = true,
         memory = not file }
     if text:find("%f[%w_.]tide%." .. kind .. "%f[%W]") then return plugin.run(text, entry), own end

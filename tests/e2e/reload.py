@@ -259,6 +259,309 @@ def test_sink(case):
     lib.equal(worker.log().count("Assigned %s-0" % topic), 1, "assignments")
     check_flow(lib.lines(out), RECORDS, saver, "sink")
 
+# --- other ways to change -----------------------------------------------------
+
+GENERATOR = """local tide = require "tidegate"
+local part, n, starts
+return tide.source {
+    version = "%(version)s",
+    config = { topic = { required = true }, count = { type = "int", required = true } },
+    start = function(ctx)
+        %(start)s
+        local name = { generator = "1" }
+        local stored = ctx:offset(name)
+        n = stored and stored.n or 0
+        part = ctx:partition(name, "n")
+        starts = (ctx.state and ctx.state.starts or 0) + 1
+    end,
+    state = function() return { starts = starts } end,
+    poll = function(batch, ctx)
+        %(poll)s
+        for _ = 1, 20 do
+            if n >= ctx.config.count then return 20 end
+            local r = batch:append()
+            r.topic = ctx.config.topic
+            r.value = n .. " %(version)s " .. starts
+            n = n + 1
+            r:source(part, n)
+        end
+        tide.sleep(1)
+    end,
+}
+"""
+
+WRITER = """local tide = require "tidegate"
+local words = require "words"
+local out, starts
+return tide.sink {
+    version = "%(version)s",
+    config = { file = { required = true } },
+    start = function(ctx)
+        %(start)s
+        out = assert(io.open(ctx.config.file, "a"))
+        starts = (ctx.state and ctx.state.starts or 0) + 1
+    end,
+    state = function() return { starts = starts } end,
+    put = function(batch)
+        %(put)s
+        for _, r in batch:each() do
+            out:write(r.value, " ", words.version, " ", starts, "\\n")
+        end
+    end,
+    flush = function() out:flush() end,
+    stop = function() out:close() end,
+}
+"""
+
+
+def connector(case, folder, file, text):
+    path = os.path.join(folder, "mine")
+    os.makedirs(path, exist_ok=True)
+    lib.write(os.path.join(path, file), text)
+    return path
+
+
+def await_connector(worker, name, version=None, error=None):
+    def done():
+        s = stage(worker, name, "connector")
+        if not s:
+            return None
+        if error:
+            return s["last_error"] and error in s["last_error"]["text"] and s
+        return s["version"] == version and not s["last_error"] and s
+    return worker.await_(done, lambda: "%s: %s, wanted %s" % (
+        name, stages(worker, name), version or error), 20)
+
+
+def test_connector_source(case):
+    count = 30000
+    folder = plugins(case, stamp=GOOD % {"version": 0})
+    text = {v: GENERATOR % dict({"start": "", "poll": "", "version": v}, **more)
+            for v, more in (("one", {}), ("two", {}), ("three", {}),
+                            ("nostart", {"start": 'error("will not start")'}),
+                            ("nopoll", {"poll": 'error("will not poll")'}))}
+    mine = connector(case, folder, "source.lua", text["one"])
+    topic = lib.unique("reload-gen")
+    worker = case.worker({"plugin.path": folder}, [
+        {"name": "gen", "connector.class": "mine", "topic": topic,
+         "count": count}]).running("gen")
+    path = os.path.join(mine, "source.lua")
+    await_connector(worker, "gen", "one")
+    pid = worker.task("gen-0")
+
+    def flows(more=200):
+        upto = lib.topic_count(topic) + more
+        worker.await_(lambda: lib.topic_count(topic) >= min(upto, count),
+                      "records")
+
+    flows()
+    save_by_rename(path, text["two"])
+    await_connector(worker, "gen", "two")
+    flows()
+    save_in_place(path, "return 1 +")
+    await_connector(worker, "gen", error="source.lua:1")
+    flows()
+    save_in_place(path, text["nostart"])
+    await_connector(worker, "gen", error="will not start")
+    flows()
+    save_in_place(path, text["nopoll"])
+    await_connector(worker, "gen", error="will not poll")
+    flows()
+    save_by_delete(path, text["three"])
+    await_connector(worker, "gen", "three")
+    worker.await_(lambda: lib.topic_count(topic) >= count,
+                  lambda: "%d records" % lib.topic_count(topic), 120)
+    lib.equal(worker.task("gen-0"), pid, "process of the task")
+    values = lib.values(topic)
+    merged = [v.decode().split(" ")[1] for v in values]
+    order = [v for i, v in enumerate(merged) if i == 0 or merged[i - 1] != v]
+    lib.equal(order, ["one", "two", "three"], "versions in order")
+    for i, value in enumerate(values):
+        lib.equal(int(value.split(b" ")[0]), i, "number")
+    lib.equal(len(values), count, "records")
+    position = lib.offsets(case.path("offsets"))
+    worker.await_(lambda: {"n": count} in lib.offsets(
+        case.path("offsets")).values(), lambda: position, 20)
+
+
+def test_connector_sink(case):
+    folder = plugins(case)
+    text = {v: WRITER % dict({"start": "", "put": "", "version": v}, **more)
+            for v, more in (("one", {}), ("two", {}),
+                            ("nostart", {"start": 'error("will not start")'}),
+                            ("noput", {"put": 'error("will not put")'}))}
+    words = 'return { version = "%s" }\n'
+    mine = connector(case, folder, "sink.lua", text["one"])
+    connector(case, folder, "words.lua", words % "a")
+    topic, out = lib.unique("reload-put"), case.path("out.txt")
+    worker = case.worker({"plugin.path": folder}, [
+        {"name": "put", "connector.class": "mine", "topics": topic,
+         "file": out}], args=("--log-level", "debug")).running("put")
+    await_connector(worker, "put", "one")
+    pid, sent = worker.task("put-0"), 0
+
+    def more(n=2000):
+        nonlocal sent
+        lib.produce(topic, "".join("%d\n" % i for i in range(
+            sent, sent + n)).encode())
+        sent += n
+        lib.await_(lambda: lib.count_lines(out) >= sent - 1000,
+                   lambda: "%d of %d\n%s" % (lib.count_lines(out), sent,
+                                             worker.tail()), 60)
+
+    more()
+    save_by_rename(os.path.join(mine, "sink.lua"), text["two"])
+    await_connector(worker, "put", "two")
+    more()
+    before = stage(worker, "put", "connector")["hash"]
+    save_in_place(os.path.join(mine, "words.lua"), words % "b")
+    worker.await_(lambda: stage(worker, "put", "connector")["hash"] != before,
+                  "the module was not noticed", 20)
+    more()
+    save_in_place(os.path.join(mine, "sink.lua"), text["nostart"])
+    await_connector(worker, "put", error="will not start")
+    more()
+    save_in_place(os.path.join(mine, "sink.lua"), text["noput"])
+    worker.await_(lambda: stage(worker, "put", "connector")["version"] ==
+                  "noput", "the version that cannot put", 20)
+    more()
+    await_connector(worker, "put", error="will not put")
+    worker.await_lines(out, sent, 60)
+    worker.stop()
+    found = [line.decode().split(" ") for line in lib.lines(out)]
+    lib.equal([int(f[0]) for f in found], list(range(sent)), "records")
+    order = [f[1] for i, f in enumerate(found)
+             if i == 0 or found[i - 1][1] != f[1]]
+    lib.equal(order, ["a", "b"], "the module's versions in order")
+    starts = [int(f[2]) for f in found]
+    lib.check(starts == sorted(starts) and starts[-1] >= 3, "state")
+    lib.equal(worker.log().count("Assigned %s-0" % topic), 1, "assignments")
+
+
+def put_config(worker, name, config, status=200):
+    reply = worker.ask("PUT", "/connectors/%s/config" % name, config)
+    lib.equal(reply.status, status, "PUT: %s" % reply)
+    return reply.json()
+
+
+def inline(*steps):
+    config = {"transforms": ",".join(a for a, _ in steps)}
+    for alias, script in steps:
+        config["transforms.%s.type" % alias] = "Lua"
+        config["transforms.%s.script" % alias] = script
+    return config
+
+
+def test_chain_change(case):
+    """PUT of other transforms: no restart, no rebalance, state kept."""
+    topic, data = lib.unique("reload-put"), case.file("in.txt", "0\n")
+    out = case.path("out.txt")
+    counting = "n = (n or 0) + 1 r.value = r.value .. ' ' .. n"
+    src = lib.source("src", data, topic, **inline(("count", counting)))
+    snk = lib.sink("snk", out, topic)
+    worker = case.worker({}, [src, snk],
+                         args=("--log-level", "debug")).running("src", "snk")
+    pids = worker.task("src-0"), worker.task("snk-0")
+    worker.await_lines(out, 1)
+
+    def say(n, expected):
+        with open(data, "a") as f:
+            f.write("%d\n" % n)
+        worker.await_lines(out, n + 1, 20)
+        lib.equal(lib.lines(out)[n], expected, "line %d" % n)
+
+    lib.equal(lib.lines(out)[0], b"0 1", "line 0")
+    say(1, b"1 2")
+    answer = put_config(worker, "src", dict(lib.source("src", data, topic), **inline(
+        ("count", counting), ("bang", "r.value = r.value .. '!'"))))
+    lib.equal(answer["tasks"], [{"connector": "src", "task": 0}], "tasks")
+    lib.equal(answer["type"], "source", "type")
+    lib.equal(answer["config"]["transforms"], "count,bang", "config")
+    worker.await_(lambda: stage(worker, "src", "bang"), "the new stage", 20)
+    say(2, b"2 3!")  # the first stage went on counting
+    put_config(worker, "snk", dict(snk, **inline(
+        ("hm", "if r.value:find('^4') then r:drop() end r.value = '<' .. r.value"))))
+    worker.await_(lambda: stage(worker, "snk", "hm"), "the new stage", 20)
+    say(3, b"<3 4!")
+    why = put_config(worker, "snk", dict(snk, **inline(("hm", "r.value = ("))),
+                     400)["message"]
+    lib.check("transforms.hm.script:1: " in why,
+              "message without a place:", why)
+    lib.check("1 error(s)" in why, why)
+    put_config(worker, "snk", dict(snk, name="other"), 400)
+    lib.equal(worker.ask("PUT", "/connectors/none/config", snk).status, 400,
+              "another connector's name")
+    lib.equal(worker.ask("GET", "/connectors/none/transforms").status, 404,
+              "unknown connector")
+    lib.equal((worker.task("src-0"), worker.task("snk-0")), pids, "processes")
+    lib.equal(worker.log().count("Assigned %s-0" % topic), 1, "assignments")
+    # anything else starts the tasks again
+    put_config(worker, "snk", dict(snk, file=out + "2"))
+    worker.await_(lambda: worker.task("snk-0") not in (None, pids[1]),
+                  "a new process", 30)
+    worker.running("snk")
+    with open(data, "a") as f:
+        f.write("4\n")
+    worker.await_lines(out + "2", 1, 30)
+    lib.equal(lib.lines(out + "2")[-1], b"4 5!", "record of the new task")
+
+
+def test_modules_and_errors(case):
+    """A module beside the transform is a part of it; a broken module, too."""
+    main = """local tide = require "tidegate"
+local words = require "words"
+return tide.transform { version = words.version, record = function(r)
+    r.value = r.value .. " " .. words.version
+end }
+"""
+    folder = plugins(case, stamp=main, words='return { version = "a" }')
+    data, topic = case.file("in.txt"), lib.unique("reload-mod")
+    out = case.path("out.txt")
+    worker = case.worker({"plugin.path": folder}, [
+        dict(lib.source("src", data, topic), **STAMP),
+        lib.sink("snk", out, topic)]).running("src", "snk")
+    worker.await_(lambda: stages(worker, "src"), "versions")
+
+    def version(v):
+        worker.await_(lambda: stage(worker, "src", "stamp")["version"] == v,
+                      lambda: stages(worker, "src"), 20)
+
+    def say(n, expected):
+        with open(data, "a") as f:
+            f.write("%d\n" % n)
+        worker.await_lines(out, n + 1, 20)
+        lib.equal(lib.lines(out)[n], expected, "line %d" % n)
+
+    say(0, b"0 a")
+    words = os.path.join(folder, "words.lua")
+    save_by_rename(words, 'return { version = "b" }')
+    version("b")
+    say(1, b"1 b")
+    save_in_place(words, "return { version = ")
+    worker.await_(lambda: stage(worker, "src", "stamp")["last_error"],
+                  "an error", 20)
+    error = stage(worker, "src", "stamp")["last_error"]["text"]
+    lib.check("words.lua:1" in error, error)
+    say(2, b"2 b")
+    # a touch changes nothing; the same text again clears the error
+    save_in_place(words, 'return { version = "b" }')
+    worker.await_(lambda: not stage(worker, "src", "stamp")["last_error"],
+                  "the error is gone", 20)
+    reloads = stage(worker, "src", "stamp")["reloads"]
+    os.utime(words)
+    # a module that the next version asks for is watched although it is broken
+    save_in_place(os.path.join(folder, "more.lua"), "return ")
+    save_in_place(os.path.join(folder, "stamp.lua"), main.replace(
+        '"words"', '"more"'))
+    worker.await_(lambda: stage(worker, "src", "stamp")["last_error"],
+                  lambda: stages(worker, "src"), 20)
+    save_in_place(os.path.join(folder, "more.lua"), 'return { version = "c" }')
+    version("c")
+    say(3, b"3 c")
+    # counted with the first batch of a version
+    worker.await_(lambda: stage(worker, "src", "stamp")["reloads"] ==
+                  reloads + 1, lambda: stages(worker, "src"), 20)
+
 
 if __name__ == "__main__":
     lib.need_broker()
