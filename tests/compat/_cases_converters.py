@@ -209,3 +209,28 @@ CHANGED = ("null", " true ", "1,2", "1e-50", "1.2e40", "[1,2.5]", "1.0", "+5", "
 case("simple header/printed anew", [], [
     R(value=None, headers=[("h", t)], differs="untouched")
     for t in CHANGED])
+
+# --- what tidegate does otherwise --------------------------------------------
+
+case("differs/json", HOIST, [R(value=v, differs="strict-json") for v in (
+    "007", "1 2", '{"a":1} x', "99999999999999999999", "[1] [2]")],
+     key="string")
+case("differs/payload", HOIST, [typed(s, v, differs="strict-payload")
+                                for s, v in (
+    (schema("int32"), "x"), (schema("int8"), 300),
+    (schema("string", True), 5),
+    (schema("boolean"), "true"), (schema("int32"), 1.5),
+    (schema("int64", True), "7"))], conv="typed", key="string")
+case("differs/bytes as text", [
+    ("HeaderFrom$Value", {"fields": "v", "headers": "h",
+                          "operation": "copy"})],
+     [typed(struct(("v", schema("bytes"))), {"v": "AQID"},
+            differs="bytes-text")], conv="typed", header="string")
+case("differs/bad UTF-8", [], [
+    R(value=b"a\xffb", differs="bad-utf8"),
+    R(headers=[("h", b"a\xffb")], differs="bad-utf8")], conv="string", header="simple")
+for levels, differs_ in ((400, None), (600, "depth"), (1100, None)):
+    case("differs/depth %d" % levels, HOIST, [
+        R(value="[" * levels + "]" * levels, differs=differs_)], key="string")
+case("differs/empty name", [("HoistField$Value", {"field": ""})],
+     [R(value="1")], differs="early")
