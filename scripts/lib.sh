@@ -69,6 +69,33 @@ ensure_packages()
     rm -f "$log"
 }
 
+# python_rig: prints the path of a Python that has the libraries of
+# scripts/python-rig.txt, in an environment in the cache that is made once.
+python_rig()
+{
+    local list=$ROOT/scripts/python-rig.txt dir sum
+    sum=$(sha256sum "$list" | cut -c1-12)
+    dir=${TG_CACHE:-$HOME/.cache/tidegate}/python-rig-$sum
+    if [ ! -e "$dir/.complete" ]; then
+        mkdir -p "$(dirname "$dir")" || return 1
+        exec 9>"$dir.lock"
+        flock 9
+        if [ ! -e "$dir/.complete" ]; then
+            say "making a Python environment for the tests ..."
+            rm -rf "$dir"
+            if ! { python3 -m venv "$dir" &&
+                "$dir/bin/pip" install -q --disable-pip-version-check \
+                    -r "$list"; } >&2; then
+                rm -rf "$dir"
+                return 1
+            fi
+            touch "$dir/.complete"
+        fi
+        exec 9>&-
+    fi
+    printf '%s\n' "$dir/bin/python"
+}
+
 # build_preset NAME [TARGET...]: configures and builds build/NAME. Prints
 # compiler output only if it fails.
 build_preset()
