@@ -8,13 +8,13 @@
  *
  * Main thread.
  */
+#include "cli/check.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "base/config.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "task/chain.h"
 #include "task/tools.h"
 #include "worker/worker.h"
 #include <errno.h>
@@ -42,15 +42,6 @@ static const char usage[] =
     "or a file cannot be read.\n";
 
 enum { USAGE = 2, FILE_MAX = 16 << 20 };
-
-typedef struct check {
-    const char *worker_file, *plugin_path;
-    const char **files;
-    int n_files;
-    json_t *worker;
-    int errors;
-    bool unreadable;
-} check;
 
 static const tg__option options[] = {
     {"--worker", 'w', TG_OPT_TEXT},
@@ -81,9 +72,8 @@ static size_t place_in(const char *file, const char *text, char *where,
     return n + 2;
 }
 
-/* key may be NULL. A text that begins with its place keeps it. */
-static void report(check *c, const char *file, bool error, const char *key,
-                   const char *text)
+void tg__check_report(tg__check *c, const char *file, bool error,
+                      const char *key, const char *text)
 {
     char where[4200];
     size_t skip = place_in(file, text, where, sizeof where);
@@ -101,20 +91,20 @@ static void report(check *c, const char *file, bool error, const char *key,
     c->errors += error;
 }
 
-static void report_list(check *c, const char *file, bool error,
+static void report_list(tg__check *c, const char *file, bool error,
                         const json_t *list)
 {
     const json_t *e;
     size_t i;
 
     json_array_foreach(list, i, e)
-        report(c, file, error, tg_config_get(e, "key", NULL),
-               tg_config_get(e, "message", "wrong"));
+        tg__check_report(c, file, error, tg_config_get(e, "key", NULL),
+                         tg_config_get(e, "message", "wrong"));
 }
 
 /* --- connectors ----------------------------------------------------------- */
 
-static void check_connector(check *c, const char *file)
+static void check_connector(tg__check *c, const char *file)
 {
     tg_err err = {0};
     json_t *connector = tg_connector_file_load(file, &err);
@@ -123,7 +113,7 @@ static void check_connector(check *c, const char *file)
     json_t *plan;
 
     if (!connector) {
-        report(c, file, true, NULL, err.text);
+        tg__check_report(c, file, true, NULL, err.text);
         return;
     }
     plan = tg_task_check(c->worker, json_object_get(connector, "config"),
@@ -132,8 +122,8 @@ static void check_connector(check *c, const char *file)
     report_list(c, file, false, json_object_get(plan, "warnings"));
     failure = json_object_get(plan, "error");
     if (failure && c->errors == before)
-        report(c, file, true, "connector.class",
-               tg_config_get(failure, "text", "unknown error"));
+        tg__check_report(c, file, true, "connector.class",
+                         tg_config_get(failure, "text", "unknown error"));
     if (c->errors == before)
         printf("%s: ok (%s connector %s, %zu task%s)\n", file,
                tg_config_get(plan, "kind", "a"),
@@ -142,190 +132,6 @@ static void check_connector(check *c, const char *file)
                json_array_size(json_object_get(plan, "tasks")) == 1 ? "" : "s");
     json_decref(plan);
     json_decref(connector);
-}
-
-/* --- workers -------------------------------------------------------------- */
-
-/* Number of a worker setting, or 'b' for a boolean. */
-static const struct setting {
-    const char *key;
-    char kind;
-    int64_t min, max;
-} settings[] = {
-    {"offset.flush.interval.ms", 'n', 1, INT32_MAX},
-    {"offset.flush.timeout.ms", 'n', 1, INT32_MAX},
-    {"task.shutdown.graceful.timeout.ms", 'n', 0, INT32_MAX},
-    {"task.memory.max.mb", 'n', 0, 1 << 20},
-    {"task.script.timeout.ms", 'n', 0, INT32_MAX},
-    {"task.script.jit", 'b', 0, 0},
-    {"tidegate.progress", 'b', 0, 0},
-    {"topic.creation.enable", 'b', 0, 0},
-};
-
-/* Other keys that a worker knows, for "did you mean". */
-static const char *const worker_keys[] = {
-    "bootstrap.servers",
-    "key.converter",
-    "value.converter",
-    "header.converter",
-    "offset.storage.file.filename",
-    "plugin.path",
-    "listeners",
-    "rest.advertised.host.name",
-    "rest.advertised.port",
-    "connector.client.config.override.policy",
-    "client.id",
-    "access.control.allow.origin",
-    "access.control.allow.methods",
-    "config.providers",
-    "plugin.discovery",
-    "metric.reporters",
-};
-
-static void check_settings(check *c, const char *file, const json_t *config)
-{
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-        const struct setting *s = &settings[i];
-        tg_err err = {0};
-        int64_t n;
-        bool b;
-        if (s->kind == 'b' ? tg_config_bool(config, s->key, true, &b, &err)
-                           : tg_config_int(config, s->key, s->min, s->min,
-                                           s->max, &n, &err))
-            report(c, file, true, s->key, err.text);
-    }
-}
-
-static void check_needed(check *c, const char *file, const json_t *config)
-{
-    static const char *const needed[] = {"key.converter", "value.converter",
-                                         "offset.storage.file.filename"};
-
-    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
-        if (!*tg_config_get(config, needed[i], ""))
-            report(c, file, true, needed[i],
-                   "Missing required configuration, which has no default "
-                   "value");
-}
-
-static void check_converters(check *c, const char *file, const json_t *config)
-{
-    static const char *const roles[] = {"key", "value", "header"};
-    json_t *none = json_object();
-
-    for (size_t i = 0; i < 3; i++) {
-        char *key = tg_sprintf("%s.converter", roles[i]);
-        tg_err err = {0};
-        tg_converter *conv = NULL;
-        if (*tg_config_get(config, key, "")) {
-            conv = tg_chain_converter(config, none, roles[i], &err);
-            if (!conv)
-                report(c, file, true, key, err.text);
-        }
-        if (conv)
-            tg_converter_free(conv);
-        tg_free(key);
-    }
-    json_decref(none);
-}
-
-static void check_folders(check *c, const char *file, const json_t *config)
-{
-    json_t *path = tg_config_list(config, "plugin.path");
-    const json_t *v;
-    size_t i;
-
-    json_array_foreach(path, i, v)
-    {
-        const char *folder = json_string_value(v);
-        struct stat st;
-        char text[4200];
-        if (folder && *folder &&
-            (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))) {
-            snprintf(text, sizeof text, "%s is not a folder that can be read",
-                     folder);
-            report(c, file, false, "plugin.path", text);
-        }
-    }
-    json_decref(path);
-}
-
-/* The first parts of the names are equal, or the last ones: the rest is where
- * somebody mistyped. */
-static bool akin(const char *a, const char *b)
-{
-    size_t n = strcspn(a, "."), m = strcspn(b, ".");
-    const char *x = strrchr(a, '.'), *y = strrchr(b, '.');
-
-    return (n == m && strncmp(a, b, n) == 0) ||
-           (x && y && strcmp(x, y) == 0 && n < m + 2 && m < n + 2);
-}
-
-/* A known key that looks like this one, or NULL; also when it is known. */
-static const char *mistyped(const char *key, const json_t *known)
-{
-    json_t *like = json_array();
-    const char *near;
-    const json_t *k;
-    bool is_known = false;
-    size_t i;
-
-    json_array_foreach(known, i, k)
-    {
-        is_known = is_known || strcmp(json_string_value(k), key) == 0;
-        if (akin(key, json_string_value(k)))
-            json_array_append(like, (json_t *)(uintptr_t)k);
-    }
-    near = is_known ? NULL : tg_nearest(key, like);
-    json_decref(like);
-    return near;
-}
-
-/* A worker's file also holds the settings of its Kafka clients, so an unknown
- * key is worth a word only when it looks like one that is known. */
-static void check_unknown(check *c, const char *file, const json_t *config)
-{
-    json_t *known = json_array();
-    const char *key;
-    json_t *v;
-
-    for (size_t i = 0; i < sizeof worker_keys / sizeof *worker_keys; i++)
-        json_array_append_new(known, json_string(worker_keys[i]));
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        json_array_append_new(known, json_string(settings[i].key));
-    json_object_foreach((json_t *)(uintptr_t)config, key, v)
-    {
-        const char *near =
-            strstr(key, ".converter.") ? NULL : mistyped(key, known);
-        if (near) {
-            char text[300];
-            snprintf(text, sizeof text,
-                     "Unknown configuration '%.100s', did you mean '%s'?", key,
-                     near);
-            report(c, file, false, key, text);
-        }
-    }
-    json_decref(known);
-}
-
-static void check_worker(check *c, const char *file)
-{
-    tg_err err = {0};
-    json_t *config = tg_properties_load(file, &err);
-    int before = c->errors;
-
-    if (!config) {
-        report(c, file, true, NULL, err.text);
-        return;
-    }
-    check_needed(c, file, config);
-    check_converters(c, file, config);
-    check_settings(c, file, config);
-    check_folders(c, file, config);
-    check_unknown(c, file, config);
-    if (c->errors == before)
-        printf("%s: ok (worker)\n", file);
-    json_decref(config);
 }
 
 /* --- plugins -------------------------------------------------------------- */
@@ -339,7 +145,7 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* The worker's settings with nothing but the folder of the file as path. */
-static tg_vm *vm_for(const check *c, const char *file, tg_err *err)
+static tg_vm *vm_for(const tg__check *c, const char *file, tg_err *err)
 {
     json_t *worker = json_copy(c->worker), *none = json_object();
     char *copy = tg_strdup(file);
@@ -370,7 +176,7 @@ static void report_lint(const char *file, tg_vm *vm, const char *kind,
     json_decref(warnings);
 }
 
-static void report_plugin(check *c, const char *file, tg_vm *vm,
+static void report_plugin(tg__check *c, const char *file, tg_vm *vm,
                           const json_t *entry)
 {
     const char *error = tg_config_get(entry, "error", NULL);
@@ -381,11 +187,11 @@ static void report_plugin(check *c, const char *file, tg_vm *vm,
     tg_err err = {0};
 
     if (error) {
-        report(c, file, true, NULL, error);
+        tg__check_report(c, file, true, NULL, error);
         return;
     }
     if (tg_plugin_find(vm, kind, class_name, &info, &err)) {
-        report(c, file, true, NULL, err.text);
+        tg__check_report(c, file, true, NULL, err.text);
         return;
     }
     report_lint(file, vm, kind, class_name);
@@ -394,7 +200,7 @@ static void report_plugin(check *c, const char *file, tg_vm *vm,
     json_decref(info);
 }
 
-static void check_plugin(check *c, const char *file)
+static void check_plugin(tg__check *c, const char *file)
 {
     tg_err err = {0};
     tg_vm *vm = vm_for(c, file, &err);
@@ -403,7 +209,7 @@ static void check_plugin(check *c, const char *file)
     size_t i;
 
     if (!vm)
-        report(c, file, true, NULL, err.text);
+        tg__check_report(c, file, true, NULL, err.text);
     json_array_foreach(list, i, entry)
     {
         if (!found && same_file(tg_config_get(entry, "file", ""), file))
@@ -412,10 +218,11 @@ static void check_plugin(check *c, const char *file)
     if (found)
         report_plugin(c, file, vm, found);
     else if (vm)
-        report(c, file, true, NULL,
-               "is no plugin file: a transform or predicate is NAME.lua, a "
-               "connector is NAME/source.lua or NAME/sink.lua, and tests "
-               "(_spec.lua) are none");
+        tg__check_report(
+            c, file, true, NULL,
+            "is no plugin file: a transform or predicate is NAME.lua, a "
+            "connector is NAME/source.lua or NAME/sink.lua, and tests "
+            "(_spec.lua) are none");
     json_decref(list);
     if (vm)
         tg_vm_free(vm);
@@ -455,7 +262,7 @@ static void set_default(json_t *worker, const char *key, const char *value)
         json_object_set_new(worker, key, json_string(value));
 }
 
-static int load_worker(check *c, tg_err *err)
+static int load_worker(tg__check *c, tg_err *err)
 {
     static const char json[] = "org.apache.kafka.connect.json.JsonConverter";
     const char *file = c->worker_file;
@@ -481,7 +288,7 @@ static int load_worker(check *c, tg_err *err)
     return 0;
 }
 
-static void check_file(check *c, const char *file)
+static void check_file(tg__check *c, const char *file)
 {
     tg_err err = {0};
     char *text = tg_file_read(file, FILE_MAX, NULL, &err);
@@ -495,12 +302,12 @@ static void check_file(check *c, const char *file)
     if (ends_with(file, ".lua"))
         check_plugin(c, file);
     else if (is_worker(file))
-        check_worker(c, file);
+        tg__check_worker(c, file);
     else
         check_connector(c, file);
 }
 
-static int set_option(check *c, int id, const char *value)
+static int set_option(tg__check *c, int id, const char *value)
 {
     if (id == 'w')
         c->worker_file = value;
@@ -514,7 +321,7 @@ static int set_option(check *c, int id, const char *value)
 int tg_cmd_check(int argc, char **argv)
 {
     tg__args args = {argc, 1, argv, options, NULL};
-    check c = {.files = tg_calloc((size_t)(argc + 1) * sizeof *c.files)};
+    tg__check c = {.files = tg_calloc((size_t)(argc + 1) * sizeof *c.files)};
     tg_err err = {0};
     int id, rc = 0;
 

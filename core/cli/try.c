@@ -12,22 +12,14 @@
  */
 #include "cli/cli.h"
 #include "cli/options.h"
-#include "cli/try_line.h"
-#include "cli/try_live.h"
+#include "cli/try.h"
 #include "base/config.h"
 #include "base/log.h"
-#include "base/page.h"
-#include "task/chain.h"
 #include "task/tools.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 enum {
-    READ = 64 * 1024,
-    FLUSH_BYTES = 64 * 1024,
-    LINE_MAX_BYTES = 1 << 30,
     RECORD_LIMIT = 0, /* of the arena: none, the line is limited */
     USAGE = 2
 };
@@ -76,30 +68,6 @@ static const char usage[] =
     "Exit status: 0; 1 when any record failed; 2 when the arguments or the\n"
     "configuration are wrong.\n";
 
-typedef struct
-try {
-    const char *worker_file, *plugin_path, *bootstrap;
-    const char *connector_file, *input_file;
-    int kind; /* 's' source, 'k' sink, 0: as the class says */
-    bool stages;
-    tg__try_live live;
-
-    json_t *connector, *worker;
-    const json_t *config; /* inside connector */
-    tg_page *page;
-    int page_fd;
-    tg_vm *vm;
-    tg_chain *chain;
-    tg_batch *batch;
-    tg__try_shape shape;
-    tg__try_origin from; /* of the record under way */
-    tg_buf out;
-    bool broken; /* nobody reads standard output any more */
-    bool failed; /* a record failed */
-    tg_err fatal;
-}
-try;
-
 /* --- options -------------------------------------------------------------- */
 
 static const tg__option options[] = {
@@ -124,7 +92,7 @@ static const tg__option options[] = {
     {NULL, 0, 0},
 };
 
-static int set_offset(try *t, const char *text, tg_err *err)
+static int set_offset(tg__try *t, const char *text, tg_err *err)
 {
     if (strcmp(text, "earliest") == 0)
         t->live.offset = -2;
@@ -136,7 +104,7 @@ static int set_offset(try *t, const char *text, tg_err *err)
     return 0;
 }
 
-static int set_file(try *t, const char *name, tg_err *err)
+static int set_file(tg__try *t, const char *name, tg_err *err)
 {
     if (!t->connector_file)
         t->connector_file = name;
@@ -150,7 +118,7 @@ static int set_file(try *t, const char *name, tg_err *err)
     return 0;
 }
 
-static int set_option(try *t, int id, const char *value, tg_err *err)
+static int set_option(tg__try *t, int id, const char *value, tg_err *err)
 {
     switch (id) {
     case 1:
@@ -189,7 +157,7 @@ static int set_option(try *t, int id, const char *value, tg_err *err)
     return 0;
 }
 
-static int check_options(try *t, tg_err *err)
+static int check_options(tg__try *t, tg_err *err)
 {
     const tg__try_live *l = &t->live;
 
@@ -229,7 +197,7 @@ static void read_only(json_t *settings, const char *role)
 }
 
 /* What config/connect-standalone.properties has, and a word about it. */
-static void default_converter(try *t, const char *role)
+static void default_converter(tg__try *t, const char *role)
 {
     char *key = tg_sprintf("%s.converter", role);
     char *schemas = tg_sprintf("%s.converter.schemas.enable", role);
@@ -259,7 +227,7 @@ static void add_plugin_path(json_t *worker, const char *folder)
     tg_free(path);
 }
 
-static int load(try *t, tg_err *err)
+static int load(tg__try *t, tg_err *err)
 {
     t->connector = tg_connector_file_load(t->connector_file, err);
     if (!t->connector)
@@ -283,7 +251,7 @@ static int load(try *t, tg_err *err)
     return 0;
 }
 
-static int find_kind(try *t, tg_err *err)
+static int find_kind(tg__try *t, tg_err *err)
 {
     const char *class_name = tg_config_get(t->config, "connector.class", NULL);
     json_t *info = NULL;
@@ -314,7 +282,7 @@ static int find_kind(try *t, tg_err *err)
 }
 
 /* Topic of lines without one: what the connector is about. */
-static const char *default_topic(const try *t)
+static const char *default_topic(const tg__try *t)
 {
     static char topic[250];
     const char *key = t->shape.source ? "topic" : "topics";
@@ -326,9 +294,7 @@ static const char *default_topic(const try *t)
     return topic;
 }
 
-static void watch(void *ctx, int stage, const char *alias, tg_batch *batch);
-
-static int make(try *t, tg_err *err)
+static int make(tg__try *t, tg_err *err)
 {
     int rc = load(t, err);
 
@@ -345,7 +311,7 @@ static int make(try *t, tg_err *err)
         return err->code;
     }
     if (t->stages)
-        tg_chain_watch(t->chain, watch, t);
+        tg_chain_watch(t->chain, tg__try_watch, t);
     t->live.key = t->shape.key = tg_chain_key(t->chain);
     t->live.value = t->shape.value = tg_chain_value(t->chain);
     t->live.header = t->shape.header = tg_chain_header(t->chain);
@@ -354,245 +320,7 @@ static int make(try *t, tg_err *err)
     return 0;
 }
 
-/* --- running it ----------------------------------------------------------- */
-
-static void flush(try *t)
-{
-    if (t->out.len && !t->broken)
-        t->broken = !tg__write_all(STDOUT_FILENO, t->out.p, t->out.len);
-    t->out.len = 0;
-}
-
-static void watch(void *ctx, int stage, const char *alias, tg_batch *batch)
-{
-    try *t = ctx;
-    char *name =
-        stage < 0 ? tg_strdup("decoded") : tg_sprintf("transform %s", alias);
-
-    for (uint32_t i = 0; i < batch->n; i++)
-        if (batch->items[i]->verdict == TG_KEEP)
-            tg__try_write_stage(&t->out, batch->items[i], &t->shape, &t->from,
-                                name);
-    tg_free(name);
-}
-
-static void put_error(try *t, const char *text, size_t len, const char *stage)
-{
-    t->failed = true;
-    tg__try_write_error(&t->out, text, len, &t->from, stage);
-}
-
-/* The bytes of a sink's record: its task would not make them. */
-static bool encode(try *t, tg_record *rec)
-{
-    const char *where = "value.converter";
-    tg_err err = {0};
-    int rc = tg_cell_encode(&rec->value, t->shape.value, &err);
-
-    if (!rc) {
-        where = "key.converter";
-        rc = tg_cell_encode(&rec->key, t->shape.key, &err);
-    }
-    for (uint32_t i = 0; !rc && i < rec->nheaders; i++) {
-        where = "header.converter";
-        rc = tg_cell_encode(&rec->headers[i].cell, t->shape.header, &err);
-    }
-    if (rc)
-        put_error(t, err.text, strlen(err.text), where);
-    return rc == 0;
-}
-
-static void put_record(try *t, tg_record *rec)
-{
-    const char *why = rec->reason ? rec->reason : "rejected without a reason";
-    size_t len = rec->reason ? rec->reasonlen : strlen(why);
-    tg_error_stage stage;
-
-    if (rec->verdict == TG_KEEP) {
-        if (t->shape.source || encode(t, rec))
-            tg__try_write(&t->out, rec, &t->from);
-    } else if (rec->verdict == TG_DROP) {
-        tg__try_write_dropped(&t->out, &t->from);
-    } else {
-        stage = tg_chain_stage(t->chain, rec);
-        put_error(t, why, len, stage.what);
-    }
-}
-
-/* The record in t->batch: through the chain, and out. Not 0: no more records
- * can be tried. */
-static int run_record(try *t)
-{
-    int rc = tg_chain_run(t->chain, t->batch, &t->fatal);
-
-    if (rc) {
-        put_error(t, t->fatal.text, strlen(t->fatal.text), NULL);
-        flush(t);
-        return rc;
-    }
-    for (uint32_t i = 0; i < t->batch->n; i++)
-        put_record(t, t->batch->items[i]);
-    tg_vm_idle(t->vm);
-    if (t->out.len >= FLUSH_BYTES)
-        flush(t);
-    return t->broken ? TG_ERR_STOPPED : 0;
-}
-
-/* --- lines of a file ------------------------------------------------------ */
-
-static bool is_blank(const char *p, size_t len)
-{
-    for (; len > 0; p++, len--)
-        if (!strchr(" \t\r", *p) || !*p)
-            return false;
-    return true;
-}
-
-static int run_line(try *t, const char *p, size_t len)
-{
-    json_t *root = NULL;
-    tg_err err = {0};
-    int rc = 0;
-
-    t->shape.line++;
-    if (is_blank(p, len))
-        return 0;
-    tg_batch_reset(t->batch);
-    if (tg__try_read(&t->shape, t->batch, p, len, &root, &err)) {
-        t->from = (tg__try_origin){.line = t->shape.line};
-        put_error(t, err.text, strlen(err.text), NULL);
-    } else {
-        t->from = tg__try_origin_of(t->batch->items[0], t->shape.line);
-        rc = run_record(t);
-    }
-    tg_batch_reset(t->batch);
-    json_decref(root);
-    return rc;
-}
-
-static void too_long(try *t)
-{
-    char *text = tg_sprintf("the line is longer than %d bytes", LINE_MAX_BYTES);
-
-    t->from = (tg__try_origin){.line = ++t->shape.line};
-    put_error(t, text, strlen(text), NULL);
-    tg_free(text);
-}
-
-/* Takes the complete lines out of the buffer; skip: inside a line that is too
- * long. */
-static int run_lines(try *t, tg_buf *in, bool *skip)
-{
-    char *p = in->p, *end = in->p + in->len, *eol;
-    int rc = 0;
-
-    while (rc == 0 && (eol = memchr(p, '\n', (size_t)(end - p)))) {
-        if (!*skip)
-            rc = run_line(t, p, (size_t)(eol - p));
-        *skip = false;
-        p = eol + 1;
-    }
-    in->len = (size_t)(end - p);
-    memmove(in->p, p, in->len);
-    if (*skip)
-        in->len = 0;
-    if (in->len > LINE_MAX_BYTES) {
-        too_long(t);
-        *skip = true;
-        tg_buf_fini(in);
-    }
-    return rc;
-}
-
-static int read_lines(try *t, int fd, tg_err *err)
-{
-    tg_buf in = {0};
-    bool skip = false;
-    size_t searched = 0;
-    int rc = 0;
-
-    while (rc == 0 && !tg__interrupted) {
-        ssize_t n = read(fd, tg_buf_room(&in, READ), READ);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            rc = tg_err_set(err, TG_ERR_IO, "cannot read %s: %s", t->input_file,
-                            strerror(errno));
-            break;
-        }
-        if (n == 0) {
-            if (in.len > 0 && !skip)
-                rc = run_line(t, in.p, in.len);
-            break;
-        }
-        searched = in.len; /* no line ends before it */
-        in.len += (size_t)n;
-        if (memchr(in.p + searched, '\n', (size_t)n) ||
-            in.len > LINE_MAX_BYTES) {
-            rc = run_lines(t, &in, &skip);
-            flush(t);
-        }
-    }
-    tg_buf_fini(&in);
-    return rc;
-}
-
-static int run_file(try *t, tg_err *err)
-{
-    bool file = t->input_file && strcmp(t->input_file, "-") != 0;
-    int fd = STDIN_FILENO, rc;
-
-    if (!file)
-        t->input_file = "standard input";
-    else if ((fd = open(t->input_file, O_RDONLY | O_CLOEXEC)) < 0)
-        return tg_err_set(err, TG_ERR_CONFIG, "cannot open %s: %s",
-                          t->input_file, strerror(errno));
-    rc = read_lines(t, fd, err);
-    if (file)
-        close(fd);
-    return rc;
-}
-
-/* --- records of a topic --------------------------------------------------- */
-
-static int run_live_record(void *ctx)
-{
-    try *t = ctx;
-    tg_record *rec = t->batch->items[0];
-    int rc = 0;
-
-    t->from = tg__try_origin_of(rec, 0);
-    if (tg_record_headers(rec) < 0) {
-        put_error(t, rec->reason, rec->reasonlen, "header.converter");
-    } else {
-        if (t->shape.source) { /* as if a source had made it */
-            rec->origin_topic = NULL;
-            rec->origin_topiclen = 0;
-            rec->origin_partition = -1;
-        }
-        rc = run_record(t);
-    }
-    flush(t);
-    return rc;
-}
-
-static int run_live(try *t, tg_err *err)
-{
-    const char *name = json_string_value(json_object_get(t->connector, "name"));
-    tg_client_scope scope = {.worker = t->worker,
-                             .config = t->config,
-                             .connector = name ? name : "try"};
-
-    if (strncmp(tg_config_get(t->worker, "bootstrap.servers", ""),
-                "embedded:", 9) == 0)
-        return tg_err_set(err, TG_ERR_CONFIG,
-                          "bootstrap.servers=embedded: is a broker inside a "
-                          "running worker: give the address that the worker "
-                          "prints when it starts with --bootstrap");
-    return tg__try_consume(&t->live, &scope, t->batch, run_live_record, t, err);
-}
-
-static void fini(try *t)
+static void fini(tg__try *t)
 {
     tg_batch_free(t->batch);
     tg_chain_free(t->chain);
@@ -610,7 +338,7 @@ static void fini(try *t)
 int tg_cmd_try(int argc, char **argv)
 {
     tg__args args = {argc, 1, argv, options, NULL};
-    try t = {.live = {.partition = -1, .offset = INT64_MIN, .count = -1}};
+    tg__try t = {.live = {.partition = -1, .offset = INT64_MIN, .count = -1}};
     tg_err err = {0};
     int id, rc = 0;
 
@@ -628,8 +356,9 @@ int tg_cmd_try(int argc, char **argv)
         rc = make(&t, &err);
     if (!rc) {
         tg__catch_signals();
-        rc = t.live.topic ? run_live(&t, &err) : run_file(&t, &err);
-        flush(&t);
+        rc = t.live.topic ? tg__try_run_topic(&t, &err)
+                          : tg__try_run_file(&t, &err);
+        tg__try_flush(&t);
     }
     if (err.code)
         fprintf(stderr, "tidegate try: %s\n", err.text);
