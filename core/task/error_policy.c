@@ -15,7 +15,6 @@
 #include "task/dead_letter.h"
 #include "text/regex.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 static const char MOD[] = "errors";
 
@@ -166,7 +165,11 @@ int64_t tg_retry_delay_ms(const tg_retry_limits *limits, int attempt)
 
     if (ms <= limits->delay_max_ms)
         return ms;
-    return limits->delay_max_ms > 0 ? random() % limits->delay_max_ms : 0;
+    if (limits->delay_max_ms == 0)
+        return 0;
+    /* tasks that fail together should not come back together */
+    return (int64_t)((uint64_t)tg_clock_ns() / 1000 %
+                     (uint64_t)limits->delay_max_ms);
 }
 
 /* --- one record ---------------------------------------------------------- */
@@ -242,7 +245,7 @@ static int task_fails(const tg_error_policy *p, const tg_record *rec,
                stage->what, p->source ? "from " : "", place,
                rec->reasonlen > 500 ? 500 : (int)rec->reasonlen,
                rec->reason ? rec->reason : "rejected without a reason",
-               topic ? "go on without such records (this one is in topic "
+               topic ? "go on without such records (this one goes to topic "
                      : "skip such records",
                topic ? topic : "", topic ? ")" : "");
     tg_err_trace(err, "Executing stage '%s' with class '%s'", stage->stage,

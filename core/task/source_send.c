@@ -142,7 +142,7 @@ int tg__source_refuse(tg__source *s, tg__source_batch *sb, tg_record *rec,
     tg_record_reject(rec, "%s", why->text);
     rec->stage = TG_STAGE_SEND;
     stage = tg_chain_stage(s->task->chain, rec);
-    if (why->code == TG_ERR_LIMIT || why->code == TG_ERR_DATA)
+    if (strstr(why->text, "too large") || strstr(why->text, "larger than"))
         stage.exception =
             "org.apache.kafka.common.errors.RecordTooLargeException";
     return ask_policy(s, sb, rec, &stage, err);

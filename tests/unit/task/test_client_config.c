@@ -45,6 +45,13 @@ static void test_producer(void **state)
     has(out, "security.protocol", NULL);
     has(out, "x", NULL);
     json_decref(out);
+    out = tg_client_config_dlq_producer(&scope, &err);
+    has(out, "client.id", "connector-dlq-producer-src-3");
+    has(out, "linger.ms", "7");
+    json_decref(out);
+    out = tg_client_config_dlq_admin(&scope, &err);
+    has(out, "client.id", "connector-dlq-adminclient-src-3");
+    json_decref(out);
     /* the embedded broker: address and acknowledgements are not negotiable */
     json_object_set_new(config, "producer.override.bootstrap.servers",
                         json_string("elsewhere:1"));
