@@ -24,7 +24,7 @@
  *   log     {level}
  *   reload  {files: [path, ...]}               these changed: transforms and
  *           predicates that use them are made anew between two batches
- *   renew   {files: [path, ...]}               the connector's script changed:
+ *   renew   {}                                 the connector's script changed:
  *           it goes on in a new VM, where the old one was
  *   chain   {config}                           other transforms and predicates,
  *           all else being equal

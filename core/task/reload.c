@@ -3,7 +3,7 @@
  *
  *   reload {files}   transforms and predicates in place (chain_reload.c)
  *   chain {config}   another list of them (chain_swap.c)
- *   renew {files}    the connector: state, stop, the VM goes, a new VM, the
+ *   renew            the connector: state, stop, the VM goes, a new VM, the
  *                    chain moves into it with its states, start
  *
  * Only one VM of a process may limit the time of its calls, and C types are

@@ -262,6 +262,7 @@ def test_sink(case):
 # --- other ways to change -----------------------------------------------------
 
 GENERATOR = """local tide = require "tidegate"
+require("ffi").cdef "struct reload_test { int %(version)s; };"
 local part, n, starts
 return tide.source {
     version = "%(version)s",

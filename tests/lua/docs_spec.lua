@@ -66,6 +66,24 @@ describe("the examples of docs/sdk.md", function()
     end)
 end)
 
+describe("the example of a state", function()
+    it("goes on counting", function()
+        local text = examples()[4]
+        assert.matches("every minute", text)
+        local inst = boot.inline(text, "numbers.lua", {})
+        testlib.batch { "{}", "{}" }
+        testlib.apply(inst)
+        assert.same({ '{"n":1}', '{"n":2}' }, testlib.encode())
+        assert.equal(60000, inst.every_ms)
+        inst.tick()
+        inst = boot.instance("transform", "Lua", { script = text }, "c.transforms.n",
+            boot.state(inst))
+        testlib.batch { "{}" }
+        testlib.apply(inst)
+        assert.same({ '{"n":3}' }, testlib.encode())
+    end)
+end)
+
 describe("lines and writers", function()
     local tide = boot.tide("source")
 

@@ -106,7 +106,7 @@ describe("a script in the configuration", function()
 
     it("computes only", function()
         local tries = {
-            ["io.open('/etc/passwd')"] = "io.open is not available in a transform: .* connectors do",
+            ["io.open('x')"] = "io.open is not available in a transform: .*connectors do",
             ["os.execute('true')"] = "os.execute is not available in a transform",
             ["os.getenv('HOME')"] = "os.getenv is not available in a transform",
             ["require 'ffi'"] = "module 'ffi' is not available in a transform",
