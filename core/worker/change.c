@@ -156,20 +156,17 @@ static void apply_config(tg_connector *c, json_t *config, json_t *planned)
                  same_tasks_but_chain(c->task_configs, tasks);
 
     take_over(c, config, tasks);
+    if (!same && !chain)
+        tg__herder_accept(c, planned); /* of another type, perhaps */
     set_version(c, planned);
     if (same)
         return;
-    if (chain) {
+    if (chain)
         send_chain(c);
-    } else if (c->tasks) {
-        if (c->state == TG_STATE_FAILED)
-            c->state = c->target == TG_TARGET_PAUSED ? TG_STATE_PAUSED
-                                                     : TG_STATE_RUNNING;
+    else if (c->tasks)
         restart_tasks(c);
-    } else {
-        tg__herder_accept(c, planned);
+    else
         tg__herder_go_on(c->worker);
-    }
 }
 
 static void apply_script(tg_connector *c, json_t *planned)
@@ -324,8 +321,8 @@ static void start_next(tg_connector *c)
     char label[300];
     tg_err err = {0};
 
-    if (!change)
-        return;
+    if (!change || change->child || c->plan || c->plan_queued)
+        return; /* nothing to do, or it waits for the plan of the start */
     if (!change->config) /* the script with whatever is configured by now */
         change->config = json_incref(c->config);
     snprintf(label, sizeof label, "%s (plan)", c->name);
@@ -355,8 +352,12 @@ static void enqueue(tg_connector *c, json_t *config, tg_call *call)
     while (*at)
         at = &(*at)->next;
     *at = change;
-    if (c->change == change)
-        start_next(c);
+    start_next(c);
+}
+
+void tg__change_go_on(tg_connector *c)
+{
+    start_next(c);
 }
 
 void tg_herder_put_config(tg_connector *c, tg_call *call)

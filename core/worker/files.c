@@ -92,13 +92,33 @@ static void mark_changed(tg_files *f, tg_run_task *task, json_t *uses,
         json_object_set_new(f->changed, path, json_true());
 }
 
+/* A script that could not be planned may have asked for a module that nobody
+ * uses yet: any Lua file beside it may be what was mended. */
+static bool may_mend(tg_files *f, const char *name)
+{
+    size_t n = strlen(name);
+    bool any = false;
+
+    if (n < 4 || strcmp(name + n - 4, ".lua") != 0)
+        return false;
+    for (int i = 0; i < f->worker->n_connectors; i++) {
+        tg_connector *c = f->worker->connectors[i];
+        if (!c->script_error)
+            continue;
+        c->script_changed = true;
+        any = true;
+    }
+    return any;
+}
+
 static void on_event(uv_fs_event_t *watch, const char *name, int events,
                      int status)
 {
     tg_files *f = watch->data;
 
     (void)events;
-    if (status < 0 || (name && !json_object_get(f->names, name)))
+    if (status < 0 ||
+        (name && !json_object_get(f->names, name) && !may_mend(f, name)))
         return;
     each_use(f, mark_changed); /* hashes decide; there are few */
     uv_update_time(&f->worker->loop);

@@ -236,6 +236,7 @@ static void plan_exited(void *ctx, const tg_child_exit *how)
     }
     plan_next(worker);
     tg__herder_go_on(worker);
+    tg__change_go_on(c);
 }
 
 static void plan_start(tg_connector *c)

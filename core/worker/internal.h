@@ -199,6 +199,8 @@ void tg__files_forget(tg_run_task *task);
 /* The connector's own script was saved: looks whether it can be used, and lets
  * the tasks go on with it. */
 void tg__change_script(tg_connector *connector);
+/* The plan of its start is over: what waited for it goes on. */
+void tg__change_go_on(tg_connector *connector);
 /* Frees what waits; kills what runs. */
 void tg__change_stop(tg_connector *connector);
 

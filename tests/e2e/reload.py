@@ -368,7 +368,14 @@ def test_connector_source(case):
     save_in_place(path, text["nopoll"])
     await_connector(worker, "gen", error="will not poll")
     flows()
-    save_by_delete(path, text["three"])
+    # a module that the next version asks for, broken at first
+    helper = os.path.join(mine, "helper.lua")
+    save_in_place(helper, "return ")
+    save_in_place(helper, "return {")
+    save_by_delete(path, 'require "helper"\n' + text["three"])
+    await_connector(worker, "gen", error="helper.lua:1")
+    flows()
+    save_by_rename(helper, "return {}")
     await_connector(worker, "gen", "three")
     worker.await_(lambda: lib.topic_count(topic) >= count,
                   lambda: "%d records" % lib.topic_count(topic), 120)
