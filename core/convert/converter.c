@@ -12,7 +12,7 @@
 static const tg_converter_ops *const registry[] = {
     &tg__string_ops,  &tg__bytes_ops,  &tg__json_ops,    &tg__header_ops,
     &tg__boolean_ops, &tg__short_ops,  &tg__integer_ops, &tg__long_ops,
-    &tg__float_ops,   &tg__double_ops, &tg__avro_ops,    &tg__protobuf_ops};
+    &tg__float_ops,   &tg__double_ops, &tg__avro_ops,    &tg__protobuf_ops, &tg__jsonschema_ops};
 
 enum { CLASSES = sizeof registry / sizeof *registry, SCRATCH_KEPT = 1 << 20 };
 

@@ -10,7 +10,7 @@ extern const tg_converter_ops tg__header_ops;
 extern const tg_converter_ops tg__short_ops, tg__integer_ops, tg__long_ops;
 extern const tg_converter_ops tg__float_ops, tg__double_ops, tg__boolean_ops;
 extern const tg_converter_ops tg__avro_ops;
-extern const tg_converter_ops tg__protobuf_ops;
+extern const tg_converter_ops tg__protobuf_ops, tg__jsonschema_ops;
 
 /* Number of a converter's class and settings; text names the settings that
  * change what bytes mean. */

@@ -79,6 +79,7 @@ typedef struct tg_pb_field {
     int32_t within;  /* slot of the union that has it, -1: none */
     int32_t oneof;   /* -1: none */
     const tg_schema *schema; /* of a single value, its element or a map */
+    tg_shape *shape;         /* of a struct */
     tg_pb_plan *sub;         /* message, map entry, wrapper */
     const tg_proto_field *field;
 } tg_pb_field;
@@ -108,6 +109,7 @@ struct tg_pb_plan {
 typedef struct tg_pb_reader {
     tg_arena arena;
     const tg_schema *schema; /* of the whole value */
+    tg_shape *shape;
     tg_pb_plan *plan;
     bool scalar; /* the message is a wrapper that stands for its value */
     const tg_pb_settings *set;

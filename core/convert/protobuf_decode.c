@@ -34,8 +34,8 @@ typedef struct frame {
     const char **run; /* by oneof: where it was set */
 } frame;
 
-static int read_struct(reading *r, const tg_pb_plan *plan, tg_pb_in in,
-                       tg_node *parent, tg_value *out);
+static int read_struct(reading *r, const tg_pb_plan *plan, tg_shape *shape,
+                       tg_pb_in in, tg_node *parent, tg_value *out);
 
 /* --- errors --------------------------------------------------------------- */
 
@@ -295,7 +295,7 @@ static int read_body(reading *r, const tg_pb_field *f, tg_pb_in in,
     if (f->special)
         return tg_pb_read_special(f->special, in.p, (size_t)(in.end - in.p),
                                   f->schema, r->batch, out, r->err);
-    return read_struct(r, f->sub, in, parent, out);
+    return read_struct(r, f->sub, f->shape, in, parent, out);
 }
 
 /* Whether the key sets another member of the oneof that f belongs to. */
@@ -441,7 +441,7 @@ static int read_entry(reading *r, const tg_pb_field *f, tg_pb_in *in,
     const char *at = in->p;
     if (!message_bytes(f, in, &body))
         return malformed(r, at, f);
-    int rc = read_struct(r, f->sub, body, parent, &entry);
+    int rc = read_struct(r, f->sub, f->sub->shape, body, parent, &entry);
     if (rc)
         return rc;
     tg_node *node = entry.u.node;
@@ -803,8 +803,8 @@ static int start_frame(reading *r, frame *fr, uint8_t *state, int32_t *member,
     return 0;
 }
 
-static int read_struct(reading *r, const tg_pb_plan *plan, tg_pb_in in,
-                       tg_node *parent, tg_value *out)
+static int read_struct(reading *r, const tg_pb_plan *plan, tg_shape *shape,
+                       tg_pb_in in, tg_node *parent, tg_value *out)
 {
     uint8_t state[STACK_STATE];
     int32_t member[4];
@@ -813,8 +813,8 @@ static int read_struct(reading *r, const tg_pb_plan *plan, tg_pb_in in,
     if (++r->depth > TG_PB_DEPTH)
         return tg_err_set(r->err, TG_ERR_DATA,
                           "messages are nested more than %d deep", TG_PB_DEPTH);
-    uint32_t n = plan->shape->n;
-    tg_node *node = tg_node_new(r->batch, TG_STRUCT, plan->shape, n);
+    uint32_t n = shape->n;
+    tg_node *node = tg_node_new(r->batch, TG_STRUCT, shape, n);
     if (!node)
         return no_room(r);
     node->n = n;
@@ -838,9 +838,9 @@ int tg_pb_decode(const tg_pb_reader *reader, const char *p, size_t len,
 {
     reading r = {.batch = batch, .cell = cell, .err = err, .start = p};
     tg_pb_in in = {p, p + len};
-    int rc = reader->scalar
-                 ? read_wrapped(&r, reader->plan, in, &cell->value)
-                 : read_struct(&r, reader->plan, in, NULL, &cell->value);
+    int rc = reader->scalar ? read_wrapped(&r, reader->plan, in, &cell->value)
+                            : read_struct(&r, reader->plan, reader->shape, in,
+                                          NULL, &cell->value);
     if (!rc)
         cell->schema = reader->schema;
     return rc;

@@ -414,6 +414,8 @@ static const tg_schema *field_schema(builder *b, const tg_proto_message *m,
     const tg_schema *s = finish(last);
     if (!out->repeated)
         out->schema = s;
+    if (out->schema->tag == TG_STRUCT)
+        out->shape = tg_shape_of_schema(out->schema);
     return s;
 }
 
@@ -713,6 +715,7 @@ tg_pb_reader *tg_pb_reader_new(const tg_proto_message *message,
     }
     r->scalar = set->wrapper_raw && tg_pb_special(message) == TG_PB_WRAPPED;
     r->schema = root_schema(r, version);
+    r->shape = r->scalar ? NULL : tg_shape_of_schema(r->schema);
     return r;
 }
 

@@ -37,7 +37,6 @@ static int read_parts(const char *p, size_t len, bool decimal, parts *out,
         } else if (good && number <= 4 && wire == TG_PB_VARINT) {
             good = tg_pb_varint(&in, &v);
             out->v[number] = (int64_t)v;
-            out->precise |= number == 2;
         } else if (good) {
             good = tg_pb_skip(&in, (uint32_t)key, 0);
         }
@@ -189,26 +188,38 @@ static int round_text(tg_buf *out, uint32_t precision, int32_t *scale)
     return 0;
 }
 
-static int read_decimal(const parts *p, const tg_schema *schema,
-                        tg_batch *batch, tg_value *out, tg_err *err)
+/* Digits of an unscaled value. */
+static uint32_t precision_of(const char *p, size_t len)
 {
-    size_t len = (size_t)(p->bytes.end - p->bytes.p);
-    int32_t scale = (int32_t)p->v[3];
-    uint32_t precision = (uint32_t)p->v[2];
-    if (len == 0)
-        return tg_err_set(err, TG_ERR_DATA,
-                          "a confluent.type.Decimal has an empty value");
-    /* len bytes have at most 2.41 * len digits */
-    bool fits = !precision || len * 5 / 2 < precision;
-    if (fits && scale == schema_scale(schema)) {
-        *out = (tg_value){.tag = TG_BYTES, .len = (uint32_t)len};
-        out->u.p = p->bytes.p;
-        return 0;
+    if (len <= 8) {
+        int64_t v = len && *p < 0 ? -1 : 0;
+        for (size_t i = 0; i < len; i++)
+            v = (int64_t)((uint64_t)v << 8 | (unsigned char)p[i]);
+        uint32_t n = 1;
+        for (uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v; u >= 10;
+             u /= 10)
+            n++;
+        return n;
     }
+    tg_buf text = {0};
+    uint32_t n = 1;
+    if (tg_decimal_text(&text, p, len, 0, NULL) == 0)
+        n = count_digits(text.p, text.len);
+    tg_buf_fini(&text);
+    return n;
+}
+
+/* A decimal of more digits than its precision, or of another scale than the
+ * schema's, as number text; of the schema's as bytes. */
+static int read_unusual(const tg_pb_in *value, uint32_t precision,
+                        int32_t scale, const tg_schema *schema, tg_batch *batch,
+                        tg_value *out, tg_err *err)
+{
+    size_t len = (size_t)(value->end - value->p);
     tg_buf digits = {0}, text = {0}, unscaled = {0};
     int64_t ignored;
     int32_t own = scale;
-    int rc = tg_decimal_text(&digits, p->bytes.p, len, 0, err);
+    int rc = tg_decimal_text(&digits, value->p, len, 0, err);
     if (!rc && round_text(&digits, precision, &own))
         rc = tg_err_set(err, TG_ERR_DATA, "a decimal's scale %d is too small",
                         (int)scale);
@@ -229,6 +240,24 @@ static int read_decimal(const parts *p, const tg_schema *schema,
     tg_buf_fini(&text);
     tg_buf_fini(&unscaled);
     return rc;
+}
+
+static int read_decimal(const parts *p, const tg_schema *schema,
+                        tg_batch *batch, tg_value *out, tg_err *err)
+{
+    size_t len = (size_t)(p->bytes.end - p->bytes.p);
+    int32_t scale = (int32_t)p->v[3];
+    uint32_t precision = (uint32_t)p->v[2];
+    if (len == 0)
+        return tg_err_set(err, TG_ERR_DATA,
+                          "a confluent.type.Decimal has an empty value");
+    if (scale != schema_scale(schema) ||
+        (precision && precision_of(p->bytes.p, len) > precision))
+        return read_unusual(&p->bytes, precision, scale, schema, batch, out,
+                            err);
+    *out = (tg_value){.tag = TG_BYTES, .len = (uint32_t)len};
+    out->u.p = p->bytes.p;
+    return 0;
 }
 
 int tg_pb_read_special(int special, const char *p, size_t len,
@@ -334,16 +363,6 @@ static int unscaled_of(tg_buf *out, const tg_value *v, const tg_schema *schema,
     return rc;
 }
 
-static uint32_t precision_of(const tg_buf *unscaled)
-{
-    tg_buf text = {0};
-    uint32_t n = 1;
-    if (tg_decimal_text(&text, unscaled->p, unscaled->len, 0, NULL) == 0)
-        n = count_digits(text.p, text.len);
-    tg_buf_fini(&text);
-    return n;
-}
-
 static int write_decimal(tg_buf *out, const tg_value *v,
                          const tg_schema *schema, tg_err *err)
 {
@@ -356,7 +375,7 @@ static int write_decimal(tg_buf *out, const tg_value *v,
         tg_pb_add(out, 1 << 3 | TG_PB_BYTES);
         tg_pb_add(out, unscaled.len);
         tg_buf_add(out, unscaled.p, unscaled.len);
-        put(out, 2, precision_of(&unscaled));
+        put(out, 2, precision_of(unscaled.p, unscaled.len));
         put(out, 3, scale);
     }
     tg_buf_fini(&unscaled);
