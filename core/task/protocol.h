@@ -41,12 +41,13 @@
  *   writes  {topic}                            embedded: source will produce to
  *           this topic: create it, answer topic.ok, and start releasing
  *   topics  {topics: [...]}                    active topics (KIP-558)
- *   uses    {files: {path: hash}, connector: {path: hash}}   what transforms
- * and predicates, and the connector, are made of, as last looked at (null: it
- * could not be read); repeated when it changes transforms {transforms: [...]}
- * versions: tg_chain_describe, with the connector as stage 0; repeated when
- * anything of it changes needs   {topic}                            embedded:
- * create it and answer topic.ok; for dead letters, nothing is released
+ *   uses    {files: {path: hash}, connector: {path: hash}}
+ *           what transforms and predicates, and the connector, are made of, as
+ *           last looked at; null: it could not be read
+ *   transforms {transforms: [...]}             versions: tg_chain_describe, and
+ *           the connector as stage 0
+ *   needs   {topic}                            embedded: create it and answer
+ *           topic.ok; for dead letters, nothing is released
  *
  * broker (child `tidegate broker`): topic {topic, partitions} -> topic.ok;
  *   it first sends up {bootstrap}.

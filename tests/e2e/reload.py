@@ -236,11 +236,13 @@ def test_source(case):
 def test_sink(case):
     folder = plugins(case, stamp=GOOD % {"version": 0})
     topic, out = lib.unique("reload-snk"), case.path("out.txt")
-    lib.produce(topic, b"", bootstrap=None)
+    lib.kcat("-L", "-t", topic)  # makes it
     worker = case.worker({"plugin.path": folder}, [
         dict(lib.sink("snk", out, topic), **STAMP)],
         args=("--log-level", "debug")).running("snk")
     worker.await_(lambda: stages(worker, "snk"), "the versions of snk")
+    worker.await_(lambda: "Assigned %s-0" % topic in worker.log(),
+                  "an assignment")
     pid = worker.task("snk-0")
     kcat = case.popen("kcat", "-b", lib.BOOTSTRAP, "-P", "-t", topic, "-X",
                       "linger.ms=2", stdin=subprocess.PIPE)
