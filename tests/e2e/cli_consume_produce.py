@@ -53,7 +53,7 @@ def there_and_back(bootstrap, topic, *where):
     lib.same_lines(consume(bootstrap, topic, "--partition", "0", "--offset",
                            str(n - 2), "--exit"), sent[-2:], "--offset")
     lib.same_lines(consume(bootstrap, topic, "--from-beginning",
-                           "--timeout-ms", "500"), sent, "--timeout-ms")
+                           "--timeout-ms", "3000"), sent, "--timeout-ms")
     # The last line without newline, empty lines, and Kafka's own option names.
     produce(bootstrap, topic + "-2", b"a\n\nb", *where)
     lib.equal(tool("consume", "--bootstrap-server", bootstrap, "--topic",
