@@ -69,6 +69,7 @@ typedef struct tg_pb_field {
     uint32_t number;
     uint32_t key;    /* number and wire type as it is usually written */
     uint8_t type;    /* TG_PROTO_* */
+    uint8_t wire;    /* wire type of a single value */
     uint8_t tag;     /* kind of a single value */
     uint8_t special; /* TG_PB_* of messages */
     bool repeated;   /* an array */

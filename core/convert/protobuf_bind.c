@@ -42,28 +42,6 @@ static const tg_proto_field *field_named(binder *b, const tg_proto_message *m,
     return found;
 }
 
-static uint32_t wire_type(const tg_proto_field *f)
-{
-    switch (f->type) {
-    case TG_PROTO_DOUBLE:
-    case TG_PROTO_FIXED64:
-    case TG_PROTO_SFIXED64:
-        return TG_PB_FIXED64;
-    case TG_PROTO_FLOAT:
-    case TG_PROTO_FIXED32:
-    case TG_PROTO_SFIXED32:
-        return TG_PB_FIXED32;
-    case TG_PROTO_STRING:
-    case TG_PROTO_BYTES:
-    case TG_PROTO_MESSAGE:
-        return TG_PB_BYTES;
-    case TG_PROTO_GROUP:
-        return TG_PB_START;
-    default:
-        return TG_PB_VARINT;
-    }
-}
-
 static int mismatch(binder *b, const tg_pb_put *put)
 {
     bool message = put->field->message != NULL;
@@ -180,8 +158,8 @@ static int bind_field(binder *b, const tg_proto_message *m, tg_pb_put *put,
     put->type = f->type;
     put->repeated = f->label == TG_PROTO_REPEATED;
     put->packed = f->packed;
-    put->key =
-        (uint32_t)f->number << 3 | (f->packed ? TG_PB_BYTES : wire_type(f));
+    put->key = (uint32_t)f->number << 3 |
+               (f->packed ? TG_PB_BYTES : tg_pb_wire(f->type));
     put->skip_zero = !m->file->proto2 && !f->presence && f->oneof < 0;
     bool array = field->schema->tag == TG_ARRAY;
     if (array)

@@ -10,36 +10,13 @@
 #include "convert/internal.h"
 #include "convert/json_scan.h"
 #include "convert/map_build.h"
-#include "convert/protobuf.h"
-#include "convert/protobuf_wire.h"
+#include "convert/protobuf_read.h"
 
-enum { SEEN = 1, WHOLE = 2, STACK_STATE = 64, HASHED_PAIRS = 16 };
-
-typedef struct reading {
-    tg_batch *batch;
-    tg_cell *cell;
-    tg_err *err;
-    const char *start;
-    uint32_t depth;
-    bool ints; /* enums as numbers */
-} reading;
-
-/* One message that is being read. */
-typedef struct frame {
-    const tg_pb_plan *plan;
-    tg_pb_in all; /* of the message */
-    tg_node *node;
-    uint8_t *state;   /* by field; NULL when the plan needs none */
-    int32_t *member;  /* by oneof: field that is set, -1 */
-    const char **run; /* by oneof: where it was set */
-} frame;
-
-static int read_struct(reading *r, const tg_pb_plan *plan, tg_shape *shape,
-                       tg_pb_in in, tg_node *parent, tg_value *out);
+enum { STACK_STATE = 64 };
 
 /* --- errors --------------------------------------------------------------- */
 
-static int malformed(reading *r, const char *at, const tg_pb_field *f)
+int tg__pb_malformed(tg_pb_reading *r, const char *at, const tg_pb_field *f)
 {
     return tg_err_set(r->err, TG_ERR_DATA,
                       "malformed Protobuf at byte %zu%s%s: a key, length or"
@@ -48,12 +25,12 @@ static int malformed(reading *r, const char *at, const tg_pb_field *f)
                       f ? f->field->name : "");
 }
 
-static int no_room(reading *r)
+int tg__pb_full(tg_pb_reading *r)
 {
     return tg__converter_full(r->err);
 }
 
-static int within_field(reading *r, const tg_pb_field *f, int rc)
+static int within_field(tg_pb_reading *r, const tg_pb_field *f, int rc)
 {
     tg_err_prefix(r->err, "field \"%s\"", f->field->name);
     return rc;
@@ -61,29 +38,21 @@ static int within_field(reading *r, const tg_pb_field *f, int rc)
 
 /* --- scalars -------------------------------------------------------------- */
 
-static inline void set(tg_value *out, uint8_t tag, int64_t i)
-{
-    out->tag = tag;
-    out->flags = 0;
-    out->aux = 0;
-    out->len = 0;
-    out->u.i = i;
-}
-
 static inline void set_real(tg_value *out, uint8_t tag, double d)
 {
-    set(out, tag, 0);
+    tg__pb_set(out, tag, 0);
     out->u.d = d;
 }
 
-static int set_enum(reading *r, const tg_pb_field *f, int32_t n, tg_value *out)
+static int set_enum(tg_pb_reading *r, const tg_pb_field *f, int32_t n,
+                    tg_value *out)
 {
     const tg_proto_constant *c = f->field->enumeration->first;
     while (c && c->number != n)
         c = c->next;
     if (!c && f->closed)
         return 1;
-    set(out, f->tag, n);
+    tg__pb_set(out, f->tag, n);
     if (f->tag != TG_STR)
         return 0;
     if (c) {
@@ -98,39 +67,40 @@ static int set_enum(reading *r, const tg_pb_field *f, int32_t n, tg_value *out)
     size_t len = sizeof head - 1 + strlen(name) + (size_t)tail;
     char *p = tg_arena_alloc(r->batch->arena, len + 1);
     if (!p)
-        return no_room(r);
+        return tg__pb_full(r);
     snprintf(p, len + 1, "%s%s%s", head, name, text);
     out->u.p = p;
     out->len = (uint32_t)len;
     return 0;
 }
 
-static int narrow(reading *r, const tg_pb_field *f, int64_t i, tg_value *out)
+static int narrow(tg_pb_reading *r, const tg_pb_field *f, int64_t i,
+                  tg_value *out)
 {
     if ((f->tag == TG_INT8 && i != (int8_t)i) ||
         (f->tag == TG_INT16 && i != (int16_t)i))
         return tg_err_set(r->err, TG_ERR_DATA, "%lld does not fit into %s",
                           (long long)i, tg_schema_type_name(f->tag));
-    set(out, f->tag, i);
+    tg__pb_set(out, f->tag, i);
     return 0;
 }
 
-static int read_varint(reading *r, const tg_pb_field *f, tg_pb_in *in,
+static int read_varint(tg_pb_reading *r, const tg_pb_field *f, tg_pb_in *in,
                        tg_value *out)
 {
     uint64_t v;
     const char *at = in->p;
     if (!tg_pb_varint(in, &v))
-        return malformed(r, at, f);
+        return tg__pb_malformed(r, at, f);
     switch (f->type) {
     case TG_PROTO_BOOL:
-        set(out, TG_BOOL, v != 0);
+        tg__pb_set(out, TG_BOOL, v != 0);
         return 0;
     case TG_PROTO_UINT32:
-        set(out, TG_INT64, (int64_t)(uint32_t)v);
+        tg__pb_set(out, TG_INT64, (int64_t)(uint32_t)v);
         return 0;
     case TG_PROTO_SINT64:
-        set(out, TG_INT64, tg_pb_unzigzag(v));
+        tg__pb_set(out, TG_INT64, tg_pb_unzigzag(v));
         return 0;
     case TG_PROTO_SINT32:
         return narrow(r, f, (int32_t)tg_pb_unzigzag((uint32_t)v), out);
@@ -139,12 +109,12 @@ static int read_varint(reading *r, const tg_pb_field *f, tg_pb_in *in,
     case TG_PROTO_ENUM:
         return set_enum(r, f, (int32_t)v, out);
     default:
-        set(out, TG_INT64, (int64_t)v);
+        tg__pb_set(out, TG_INT64, (int64_t)v);
         return 0;
     }
 }
 
-static int read_fixed(reading *r, const tg_pb_field *f, tg_pb_in *in,
+static int read_fixed(tg_pb_reading *r, const tg_pb_field *f, tg_pb_in *in,
                       tg_value *out)
 {
     uint32_t w = 0;
@@ -154,7 +124,7 @@ static int read_fixed(reading *r, const tg_pb_field *f, tg_pb_in *in,
     bool four = f->type == TG_PROTO_FLOAT || f->type == TG_PROTO_FIXED32 ||
                 f->type == TG_PROTO_SFIXED32;
     if (!(four ? tg_pb_fixed32(in, &w) : tg_pb_fixed64(in, &v)))
-        return malformed(r, in->p, f);
+        return tg__pb_malformed(r, in->p, f);
     switch (f->type) {
     case TG_PROTO_FLOAT:
         memcpy(&x, &w, 4);
@@ -167,20 +137,20 @@ static int read_fixed(reading *r, const tg_pb_field *f, tg_pb_in *in,
     case TG_PROTO_SFIXED32:
         return narrow(r, f, (int32_t)w, out);
     case TG_PROTO_FIXED32:
-        set(out, TG_INT64, (int64_t)w);
+        tg__pb_set(out, TG_INT64, (int64_t)w);
         return 0;
     default:
-        set(out, TG_INT64, (int64_t)v);
+        tg__pb_set(out, TG_INT64, (int64_t)v);
         return 0;
     }
 }
 
-static int read_text(reading *r, const tg_pb_field *f, tg_pb_in *in,
+static int read_text(tg_pb_reading *r, const tg_pb_field *f, tg_pb_in *in,
                      tg_value *out)
 {
     tg_pb_in b;
     if (!tg_pb_bytes(in, &b))
-        return malformed(r, in->p, f);
+        return tg__pb_malformed(r, in->p, f);
     size_t len = (size_t)(b.end - b.p);
     if (f->type == TG_PROTO_STRING) {
         const char *bad = tg__json_plain(b.p, b.end) == b.end
@@ -192,40 +162,18 @@ static int read_text(reading *r, const tg_pb_field *f, tg_pb_in *in,
                               " %zu; the field should be bytes",
                               (unsigned char)*bad, (size_t)(bad - b.p));
     }
-    set(out, f->type == TG_PROTO_STRING ? TG_STR : TG_BYTES, 0);
+    tg__pb_set(out, f->type == TG_PROTO_STRING ? TG_STR : TG_BYTES, 0);
     out->flags = TG_F_NEW;
     out->len = (uint32_t)len;
     out->u.p = b.p;
     return 0;
 }
 
-static uint32_t wire_of(uint8_t type)
-{
-    switch (type) {
-    case TG_PROTO_DOUBLE:
-    case TG_PROTO_FIXED64:
-    case TG_PROTO_SFIXED64:
-        return TG_PB_FIXED64;
-    case TG_PROTO_FLOAT:
-    case TG_PROTO_FIXED32:
-    case TG_PROTO_SFIXED32:
-        return TG_PB_FIXED32;
-    case TG_PROTO_STRING:
-    case TG_PROTO_BYTES:
-    case TG_PROTO_MESSAGE:
-        return TG_PB_BYTES;
-    case TG_PROTO_GROUP:
-        return TG_PB_START;
-    default:
-        return TG_PB_VARINT;
-    }
-}
-
 /* A scalar; 1: an enum's number that counts as unknown. */
-static inline int read_scalar(reading *r, const tg_pb_field *f, tg_pb_in *in,
-                              tg_value *out)
+static inline int read_scalar(tg_pb_reading *r, const tg_pb_field *f,
+                              tg_pb_in *in, tg_value *out)
 {
-    switch (wire_of(f->type)) {
+    switch ((uint32_t)f->wire) {
     case TG_PB_VARINT:
         return read_varint(r, f, in, out);
     case TG_PB_BYTES:
@@ -242,8 +190,7 @@ static bool is_message(const tg_pb_field *f)
     return f->type == TG_PROTO_MESSAGE || f->type == TG_PROTO_GROUP;
 }
 
-/* Bytes of a message behind its key, without the closing key of a group. */
-static bool message_bytes(const tg_pb_field *f, tg_pb_in *in, tg_pb_in *out)
+bool tg__pb_message_bytes(const tg_pb_field *f, tg_pb_in *in, tg_pb_in *out)
 {
     uint64_t key;
     if (f->type == TG_PROTO_MESSAGE)
@@ -260,7 +207,7 @@ static bool message_bytes(const tg_pb_field *f, tg_pb_in *in, tg_pb_in *out)
     }
 }
 
-static int read_wrapped(reading *r, const tg_pb_plan *plan, tg_pb_in in,
+static int read_wrapped(tg_pb_reading *r, const tg_pb_plan *plan, tg_pb_in in,
                         tg_value *out)
 {
     const tg_pb_field *f = &plan->fields[0];
@@ -269,23 +216,23 @@ static int read_wrapped(reading *r, const tg_pb_plan *plan, tg_pb_in in,
     while (in.p < in.end) {
         const char *at = in.p;
         if (!tg_pb_varint(&in, &key) || key >> 32 || !(key >> 3))
-            return malformed(r, at, NULL);
+            return tg__pb_malformed(r, at, NULL);
         int rc = 0;
         if (key == f->key)
             rc = read_scalar(r, f, &in, out);
         else if (!tg_pb_skip(&in, (uint32_t)key, 0))
-            rc = malformed(r, at, NULL);
+            rc = tg__pb_malformed(r, at, NULL);
         if (rc)
             return rc;
     }
     return 0;
 }
 
-static int read_body(reading *r, const tg_pb_field *f, tg_pb_in in,
-                     tg_node *parent, tg_value *out)
+int tg__pb_body(tg_pb_reading *r, const tg_pb_field *f, tg_pb_in in,
+                tg_node *parent, tg_value *out)
 {
     if (f->raw) {
-        set(out, TG_BYTES, 0);
+        tg__pb_set(out, TG_BYTES, 0);
         out->len = (uint32_t)(in.end - in.p);
         out->u.p = in.p;
         return 0;
@@ -295,11 +242,12 @@ static int read_body(reading *r, const tg_pb_field *f, tg_pb_in in,
     if (f->special)
         return tg_pb_read_special(f->special, in.p, (size_t)(in.end - in.p),
                                   f->schema, r->batch, out, r->err);
-    return read_struct(r, f->sub, f->shape, in, parent, out);
+    return tg__pb_struct(r, f->sub, f->shape, in, parent, out);
 }
 
 /* Whether the key sets another member of the oneof that f belongs to. */
-static bool sets_other(const frame *fr, const tg_pb_field *f, uint64_t key)
+static bool sets_other(const tg_pb_frame *fr, const tg_pb_field *f,
+                       uint64_t key)
 {
     for (uint32_t i = 0; f->oneof >= 0 && i < fr->plan->n; i++)
         if (fr->plan->fields[i].oneof == f->oneof &&
@@ -310,11 +258,11 @@ static bool sets_other(const frame *fr, const tg_pb_field *f, uint64_t key)
 
 /* Length of the field's parts from `from` on, for a oneof up to where another
  * member is set; copied to `to` unless it is NULL. -1 on error. */
-static int64_t join_parts(reading *r, const frame *fr, const tg_pb_field *f,
-                          const char *from, char *to)
+static int64_t join_parts(tg_pb_reading *r, const tg_pb_frame *fr,
+                          const tg_pb_field *f, const char *from, char *to)
 {
     tg_pb_in in = {from, fr->all.end}, part;
-    uint64_t key, want = f->number << 3 | wire_of(f->type);
+    uint64_t key, want = f->number << 3 | (uint32_t)f->wire;
     int64_t len = 0;
     while (in.p < in.end) {
         const char *at = in.p;
@@ -322,11 +270,11 @@ static int64_t join_parts(reading *r, const frame *fr, const tg_pb_field *f,
         if (good && key != want && sets_other(fr, f, key))
             break;
         if (good && key == want)
-            good = message_bytes(f, &in, &part);
+            good = tg__pb_message_bytes(f, &in, &part);
         else
             good = good && tg_pb_skip(&in, (uint32_t)key, 0);
         if (!good) {
-            malformed(r, at, f);
+            tg__pb_malformed(r, at, f);
             return -1;
         }
         if (key != want)
@@ -338,7 +286,7 @@ static int64_t join_parts(reading *r, const frame *fr, const tg_pb_field *f,
     return len;
 }
 
-static int join(reading *r, const frame *fr, const tg_pb_field *f,
+static int join(tg_pb_reading *r, const tg_pb_frame *fr, const tg_pb_field *f,
                 const char *from, tg_pb_in *out)
 {
     int64_t len = join_parts(r, fr, f, from, NULL);
@@ -346,37 +294,37 @@ static int join(reading *r, const frame *fr, const tg_pb_field *f,
         return TG_ERR_DATA;
     char *to = tg_arena_alloc(r->batch->arena, (size_t)len);
     if (!to)
-        return no_room(r);
+        return tg__pb_full(r);
     join_parts(r, fr, f, from, to);
     *out = (tg_pb_in){to, to + len};
     return 0;
 }
 
-static int read_message(reading *r, frame *fr, const tg_pb_field *f,
+static int read_message(tg_pb_reading *r, tg_pb_frame *fr, const tg_pb_field *f,
                         tg_pb_in *in, tg_node *parent, tg_value *out)
 {
     uint8_t *state = &fr->state[f - fr->plan->fields];
     tg_pb_in body;
     const char *at = in->p;
-    if (!message_bytes(f, in, &body))
-        return malformed(r, at, f);
-    if (*state == WHOLE)
+    if (!tg__pb_message_bytes(f, in, &body))
+        return tg__pb_malformed(r, at, f);
+    if (*state == TG_PB_WHOLE)
         return 0;
-    if (*state == SEEN) {
+    if (*state == TG_PB_SEEN) {
         const char *from = f->oneof >= 0 ? fr->run[f->oneof] : fr->all.p;
         int rc = join(r, fr, f, from, &body);
         if (rc)
             return rc;
-        *state = WHOLE;
+        *state = TG_PB_WHOLE;
     } else {
-        *state = SEEN;
+        *state = TG_PB_SEEN;
     }
-    return read_body(r, f, body, parent, out);
+    return tg__pb_body(r, f, body, parent, out);
 }
 
 /* --- arrays --------------------------------------------------------------- */
 
-static tg_node *array_of(reading *r, tg_node *parent, tg_value *slot)
+static tg_node *array_of(tg_pb_reading *r, tg_node *parent, tg_value *slot)
 {
     if (slot->tag == TG_ARRAY)
         return slot->u.node;
@@ -386,18 +334,18 @@ static tg_node *array_of(reading *r, tg_node *parent, tg_value *slot)
     node->n = 0;
     node->parent = parent;
     node->cell = r->cell;
-    set(slot, TG_ARRAY, 0);
+    tg__pb_set(slot, TG_ARRAY, 0);
     slot->u.node = node;
     return node;
 }
 
-static int append(reading *r, const tg_pb_field *f, tg_pb_in *in,
+static int append(tg_pb_reading *r, const tg_pb_field *f, tg_pb_in *in,
                   tg_node *array)
 {
     tg_pb_in body;
     int rc;
     if (array->n == array->cap && tg__slots_grow(r->batch, array, 1))
-        return no_room(r);
+        return tg__pb_full(r);
     tg_value *out = &array->slots[array->n];
     if (!is_message(f)) {
         rc = read_scalar(r, f, in, out);
@@ -405,250 +353,61 @@ static int append(reading *r, const tg_pb_field *f, tg_pb_in *in,
             return 0;
     } else {
         const char *at = in->p;
-        if (!message_bytes(f, in, &body))
-            return malformed(r, at, f);
-        rc = read_body(r, f, body, array, out);
+        if (!tg__pb_message_bytes(f, in, &body))
+            return tg__pb_malformed(r, at, f);
+        rc = tg__pb_body(r, f, body, array, out);
     }
     array->n += rc == 0;
     return rc;
 }
 
-static int read_repeated(reading *r, const tg_pb_field *f, uint32_t wire,
+static int read_repeated(tg_pb_reading *r, const tg_pb_field *f, uint32_t wire,
                          tg_pb_in *in, tg_node *parent, tg_value *slot)
 {
     tg_node *array = array_of(r, parent, slot);
     tg_pb_in list;
     if (!array)
-        return no_room(r);
-    if (wire == wire_of(f->type))
+        return tg__pb_full(r);
+    if (wire == (uint32_t)f->wire)
         return append(r, f, in, array);
     if (!tg_pb_bytes(in, &list))
-        return malformed(r, in->p, f);
+        return tg__pb_malformed(r, in->p, f);
     int rc = 0;
     while (list.p < list.end && !rc)
         rc = append(r, f, &list, array);
     return rc;
 }
 
-/* --- maps ----------------------------------------------------------------- */
-
-/* Key and value of an entry; value's objects hang below parent. */
-static int read_entry(reading *r, const tg_pb_field *f, tg_pb_in *in,
-                      tg_node *parent, tg_value *key, tg_value *value)
-{
-    tg_pb_in body;
-    tg_value entry;
-    const char *at = in->p;
-    if (!message_bytes(f, in, &body))
-        return malformed(r, at, f);
-    int rc = read_struct(r, f->sub, f->sub->shape, body, parent, &entry);
-    if (rc)
-        return rc;
-    tg_node *node = entry.u.node;
-    *key = node->slots[0];
-    *value = node->slots[1];
-    for (int i = 0; i < 2; i++)
-        if (tg_tag_is_node(node->slots[i].tag))
-            node->slots[i].u.node->parent = parent;
-    const tg_pb_field *vf = &f->sub->fields[1];
-    /* The value of an entry that does not say it is its empty message. */
-    if (value->tag == TG_NULL && is_message(vf) && !vf->repeated && !vf->map &&
-        f->field->message->map_entry) {
-        tg_pb_in empty = {body.end, body.end};
-        rc = read_body(r, vf, empty, parent, value);
-    }
-    return rc;
-}
-
-static int map_entry(reading *r, const tg_pb_field *f, tg_pb_in *in,
-                     tg_map_build *m)
-{
-    tg_value key, value;
-    tg_site *below;
-    bool bad = false;
-    int rc = read_entry(r, f, in, m->node, &key, &value);
-    if (rc)
-        return rc;
-    bool text = key.tag == TG_STR;
-    tg_value *slot =
-        tg__map_key(m, text ? key.u.p : "", text ? key.len : 0, &below, &bad);
-    if (!slot)
-        return no_room(r);
-    *slot = value;
-    return 0;
-}
-
-static int pair_entry(reading *r, const tg_pb_field *f, tg_pb_in *in,
-                      tg_node *node)
-{
-    tg_value key, value;
-    int rc = read_entry(r, f, in, node, &key, &value);
-    if (rc)
-        return rc;
-    if (tg__slots_grow(r->batch, node, 2))
-        return no_room(r);
-    node->slots[node->n++] = key;
-    node->slots[node->n++] = value;
-    return 0;
-}
-
-static bool same_key(const tg_value *a, const tg_value *b)
-{
-    if (a->tag != b->tag || tg_tag_is_node(a->tag))
-        return false;
-    if (a->tag == TG_STR || a->tag == TG_BYTES)
-        return a->len == b->len && memcmp(a->u.p, b->u.p, a->len) == 0;
-    return a->u.i == b->u.i;
-}
-
-static uint32_t hash_key(const tg_value *v)
-{
-    uint64_t h = v->tag == TG_STR || v->tag == TG_BYTES
-                     ? tg_name_hash(v->u.p, v->len)
-                     : (uint64_t)v->u.i;
-    h *= 0x9E3779B97F4A7C15u;
-    return (uint32_t)(h >> 32);
-}
-
-/* The last of equal keys wins and stands where the first one stood. */
-static void unite_pairs(tg_node *node)
-{
-    uint32_t n = node->n / 2, kept = 0, mask = 63;
-    while (mask < n * 2)
-        mask = mask * 2 + 1;
-    uint32_t *table =
-        n > HASHED_PAIRS ? tg_calloc((mask + 1) * sizeof *table) : NULL;
-    for (uint32_t i = 0; i < n; i++) {
-        const tg_value *key = &node->slots[i * 2];
-        uint32_t at = kept, h = table ? hash_key(key) & mask : 0;
-        for (uint32_t j = 0; !table && j < kept; j++)
-            if (same_key(&node->slots[j * 2], key))
-                at = j;
-        for (; table && table[h]; h = (h + 1) & mask)
-            if (same_key(&node->slots[(table[h] - 1) * 2], key)) {
-                at = table[h] - 1;
-                break;
-            }
-        if (table && !table[h])
-            table[h] = at + 1;
-        tg_value k = *key, v = node->slots[i * 2 + 1];
-        node->slots[at * 2] = k;
-        node->slots[at * 2 + 1] = v;
-        kept += at == kept;
-    }
-    node->n = kept * 2;
-    tg_free(table);
-}
-
-/* Entries from in->p on (behind the key of the first) as long as they follow
- * each other; all: of the whole message. */
-static int read_entries(reading *r, const frame *fr, const tg_pb_field *f,
-                        tg_pb_in *in, bool all, tg_node *pairs, tg_map_build *m)
-{
-    uint32_t want = f->number << 3 | wire_of(f->type);
-    bool first = !all;
-    uint64_t key = want;
-    (void)fr;
-    while (first || in->p < in->end) {
-        const char *at = in->p;
-        if (!first && (!tg_pb_varint(in, &key) || key >> 32 || !(key >> 3)))
-            return malformed(r, at, NULL);
-        first = false;
-        if (key != want && !all) {
-            in->p = at;
-            return 0;
-        }
-        int rc = 0;
-        if (key == want)
-            rc = pairs ? pair_entry(r, f, in, pairs) : map_entry(r, f, in, m);
-        else if (!tg_pb_skip(in, (uint32_t)key, 0))
-            rc = malformed(r, at, NULL);
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
-static int read_pairs(reading *r, const frame *fr, const tg_pb_field *f,
-                      tg_pb_in *in, bool all, tg_value *slot)
-{
-    tg_node *node = tg_node_new(r->batch, TG_PAIRS, tg_shape_array(), 8);
-    if (!node)
-        return no_room(r);
-    node->n = 0;
-    node->parent = fr->node;
-    node->cell = r->cell;
-    int rc = read_entries(r, fr, f, in, all, node, NULL);
-    unite_pairs(node);
-    set(slot, TG_PAIRS, 0);
-    slot->u.node = node;
-    return rc;
-}
-
-static int read_text_map(reading *r, const frame *fr, const tg_pb_field *f,
-                         tg_pb_in *in, bool all, tg_value *slot)
-{
-    tg_map_build m;
-    tg_site *site = tg_shape_site(fr->node->shape, (uint32_t)f->slot);
-    if (tg__map_begin(&m, r->batch, r->cell, fr->node, site))
-        return no_room(r);
-    int rc = read_entries(r, fr, f, in, all, NULL, &m);
-    if (rc) {
-        tg__map_drop(&m);
-        return rc;
-    }
-    if (tg__map_end(&m))
-        return no_room(r);
-    set(slot, TG_MAP, 0);
-    slot->u.node = m.node;
-    return 0;
-}
-
-static int read_map(reading *r, frame *fr, const tg_pb_field *f, tg_pb_in *in,
-                    tg_value *slot)
-{
-    uint8_t *state = &fr->state[f - fr->plan->fields];
-    tg_pb_in part, whole = fr->all;
-    if (*state == WHOLE)
-        return message_bytes(f, in, &part) ? 0 : malformed(r, in->p, f);
-    bool again = *state == SEEN;
-    if (again && !message_bytes(f, in, &part))
-        return malformed(r, in->p, f);
-    *state = again ? WHOLE : SEEN;
-    tg_pb_in *from = again ? &whole : in;
-    return f->tag == TG_MAP ? read_text_map(r, fr, f, from, again, slot)
-                            : read_pairs(r, fr, f, from, again, slot);
-}
-
 /* --- oneofs --------------------------------------------------------------- */
 
-static int set_node(reading *r, const tg_schema *schema, tg_node *parent,
+static int set_node(tg_pb_reading *r, const tg_schema *schema, tg_node *parent,
                     tg_value *out)
 {
     tg_shape *shape = tg_shape_of_schema(schema);
     tg_node *node = tg_node_new(r->batch, TG_STRUCT, shape, shape->n);
     if (!node)
-        return no_room(r);
+        return tg__pb_full(r);
     node->n = shape->n;
     node->parent = parent;
     node->cell = r->cell;
     for (uint32_t i = 0; i < shape->n; i++)
-        set(&node->slots[i], TG_NULL, 0);
-    set(out, TG_STRUCT, 0);
+        tg__pb_set(&node->slots[i], TG_NULL, 0);
+    tg__pb_set(out, TG_STRUCT, 0);
     out->u.node = node;
     return 0;
 }
 
 /* Makes f the member that is set; its slot and what that hangs on. */
-static int choose(reading *r, frame *fr, const tg_pb_field *f, const char *at,
-                  tg_node **parent, tg_value **slot)
+static int choose(tg_pb_reading *r, tg_pb_frame *fr, const tg_pb_field *f,
+                  const char *at, tg_node **parent, tg_value **slot)
 {
     int32_t own = (int32_t)(f - fr->plan->fields);
     int32_t before = fr->member[f->oneof];
     *parent = fr->node;
     if (before != own) {
         if (before >= 0 && f->within < 0)
-            set(&fr->node->slots[fr->plan->fields[before].slot], TG_NULL, 0);
+            tg__pb_set(&fr->node->slots[fr->plan->fields[before].slot], TG_NULL,
+                       0);
         if (before >= 0 && fr->state)
             fr->state[before] = 0;
         fr->member[f->oneof] = own;
@@ -685,7 +444,7 @@ static const tg_pb_field *find(const tg_pb_plan *plan, uint32_t number)
 }
 
 /* The value behind a key of the plan; at: where the key stands. */
-static int read_field(reading *r, frame *fr, const tg_pb_field *f,
+static int read_field(tg_pb_reading *r, tg_pb_frame *fr, const tg_pb_field *f,
                       uint32_t wire, const char *at, tg_pb_in *in)
 {
     tg_node *parent = fr->node;
@@ -694,7 +453,7 @@ static int read_field(reading *r, frame *fr, const tg_pb_field *f,
     if (f->repeated)
         return read_repeated(r, f, wire, in, parent, slot);
     if (f->map)
-        return read_map(r, fr, f, in, slot);
+        return tg__pb_map(r, fr, f, in, slot);
     if (!is_message(f)) {
         rc = read_scalar(r, f, in, &v);
         if (rc)
@@ -714,12 +473,12 @@ static int read_field(reading *r, frame *fr, const tg_pb_field *f,
  * forms are. */
 static bool fits(const tg_pb_field *f, uint32_t wire)
 {
-    uint32_t own = wire_of(f->type);
+    uint32_t own = (uint32_t)f->wire;
     return wire == own || (f->repeated && wire == TG_PB_BYTES &&
                            own != TG_PB_BYTES && own != TG_PB_START);
 }
 
-static int read_fields(reading *r, frame *fr)
+static int read_fields(tg_pb_reading *r, tg_pb_frame *fr)
 {
     const tg_pb_plan *plan = fr->plan;
     const tg_pb_field *expected = plan->fields, *last = expected + plan->n;
@@ -728,7 +487,7 @@ static int read_fields(reading *r, frame *fr)
     while (in.p < in.end) {
         const char *at = in.p;
         if (!tg_pb_varint(&in, &key) || key >> 32 || !(key >> 3))
-            return malformed(r, at, NULL);
+            return tg__pb_malformed(r, at, NULL);
         const tg_pb_field *f = expected < last && expected->key == key
                                    ? expected
                                    : find(plan, (uint32_t)(key >> 3));
@@ -738,14 +497,14 @@ static int read_fields(reading *r, frame *fr)
                 return within_field(r, f, rc);
             expected = f + !f->repeated;
         } else if (!tg_pb_skip(&in, (uint32_t)key, 0)) {
-            return malformed(r, at, NULL);
+            return tg__pb_malformed(r, at, NULL);
         }
     }
     return 0;
 }
 
 /* Values of fields that the bytes do not have. */
-static int fill(reading *r, const frame *fr)
+static int fill(tg_pb_reading *r, const tg_pb_frame *fr)
 {
     const tg_pb_plan *plan = fr->plan;
     for (uint32_t i = 0; i < plan->nfills; i++) {
@@ -757,17 +516,15 @@ static int fill(reading *r, const frame *fr)
             if (slot->u.p != plan->first[f->slot].u.p)
                 continue;
             slot->u.p = tg_arena_dup(r->batch->arena, slot->u.p, slot->len);
-            rc = slot->u.p ? 0 : no_room(r);
+            rc = slot->u.p ? 0 : tg__pb_full(r);
         } else if (slot->tag != TG_NULL) {
             continue;
         } else if (f->repeated) {
-            rc = array_of(r, fr->node, slot) ? 0 : no_room(r);
-        } else if (f->map && f->tag == TG_MAP) {
-            rc = read_text_map(r, fr, f, &none, true, slot);
+            rc = array_of(r, fr->node, slot) ? 0 : tg__pb_full(r);
         } else if (f->map) {
-            rc = read_pairs(r, fr, f, &none, true, slot);
+            rc = tg__pb_no_entries(r, fr, f, slot);
         } else {
-            rc = read_body(r, f, none, fr->node, slot);
+            rc = tg__pb_body(r, f, none, fr->node, slot);
         }
         if (rc)
             return within_field(r, f, rc);
@@ -775,8 +532,8 @@ static int fill(reading *r, const frame *fr)
     return 0;
 }
 
-static int start_frame(reading *r, frame *fr, uint8_t *state, int32_t *member,
-                       const char **run)
+static int start_frame(tg_pb_reading *r, tg_pb_frame *fr, uint8_t *state,
+                       int32_t *member, const char **run)
 {
     const tg_pb_plan *plan = fr->plan;
     if (plan->stateful) {
@@ -784,7 +541,7 @@ static int start_frame(reading *r, frame *fr, uint8_t *state, int32_t *member,
                         ? state
                         : tg_arena_alloc(r->batch->arena, plan->n);
         if (!fr->state)
-            return no_room(r);
+            return tg__pb_full(r);
         memset(fr->state, 0, plan->n);
     }
     if (plan->noneofs) {
@@ -796,33 +553,33 @@ static int start_frame(reading *r, frame *fr, uint8_t *state, int32_t *member,
             fr->run =
                 tg_arena_alloc(r->batch->arena, plan->noneofs * sizeof *run);
             if (!fr->member || !fr->run)
-                return no_room(r);
+                return tg__pb_full(r);
         }
         memset(fr->member, 0xff, plan->noneofs * sizeof *member);
     }
     return 0;
 }
 
-static int read_struct(reading *r, const tg_pb_plan *plan, tg_shape *shape,
-                       tg_pb_in in, tg_node *parent, tg_value *out)
+int tg__pb_struct(tg_pb_reading *r, const tg_pb_plan *plan, tg_shape *shape,
+                  tg_pb_in in, tg_node *parent, tg_value *out)
 {
     uint8_t state[STACK_STATE];
     int32_t member[4];
     const char *run[4];
-    frame fr = {.plan = plan, .all = in};
+    tg_pb_frame fr = {.plan = plan, .all = in};
     if (++r->depth > TG_PB_DEPTH)
         return tg_err_set(r->err, TG_ERR_DATA,
                           "messages are nested more than %d deep", TG_PB_DEPTH);
     uint32_t n = shape->n;
     tg_node *node = tg_node_new(r->batch, TG_STRUCT, shape, n);
     if (!node)
-        return no_room(r);
+        return tg__pb_full(r);
     node->n = n;
     node->parent = parent;
     node->cell = r->cell;
     memcpy(node->slots, plan->first, n * sizeof *node->slots);
     fr.node = node;
-    set(out, TG_STRUCT, 0);
+    tg__pb_set(out, TG_STRUCT, 0);
     out->u.node = node;
     int rc = start_frame(r, &fr, state, member, run);
     if (!rc)
@@ -836,11 +593,11 @@ static int read_struct(reading *r, const tg_pb_plan *plan, tg_shape *shape,
 int tg_pb_decode(const tg_pb_reader *reader, const char *p, size_t len,
                  tg_batch *batch, tg_cell *cell, tg_err *err)
 {
-    reading r = {.batch = batch, .cell = cell, .err = err, .start = p};
+    tg_pb_reading r = {.batch = batch, .cell = cell, .err = err, .start = p};
     tg_pb_in in = {p, p + len};
     int rc = reader->scalar ? read_wrapped(&r, reader->plan, in, &cell->value)
-                            : read_struct(&r, reader->plan, reader->shape, in,
-                                          NULL, &cell->value);
+                            : tg__pb_struct(&r, reader->plan, reader->shape, in,
+                                            NULL, &cell->value);
     if (!rc)
         cell->schema = reader->schema;
     return rc;

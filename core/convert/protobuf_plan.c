@@ -339,30 +339,6 @@ static bool has_keyword(const tg_proto_message *m, const tg_proto_field *f)
            (m->file->proto2 && f->label == TG_PROTO_OPTIONAL && f->oneof < 0);
 }
 
-static uint32_t wire_type(const tg_proto_field *f)
-{
-    if (f->packed)
-        return TG_PB_BYTES;
-    switch (f->type) {
-    case TG_PROTO_DOUBLE:
-    case TG_PROTO_FIXED64:
-    case TG_PROTO_SFIXED64:
-        return TG_PB_FIXED64;
-    case TG_PROTO_FLOAT:
-    case TG_PROTO_FIXED32:
-    case TG_PROTO_SFIXED32:
-        return TG_PB_FIXED32;
-    case TG_PROTO_STRING:
-    case TG_PROTO_BYTES:
-    case TG_PROTO_MESSAGE:
-        return TG_PB_BYTES;
-    case TG_PROTO_GROUP:
-        return TG_PB_START;
-    default:
-        return TG_PB_VARINT;
-    }
-}
-
 static void tag_field(draft *d, const tg_proto_field *f)
 {
     snprintf(d->texts[2], sizeof d->texts[2], "%d", f->number);
@@ -374,14 +350,16 @@ static const tg_schema *field_schema(builder *b, const tg_proto_message *m,
                                      const tg_proto_field *f, tg_pb_field *out)
 {
     draft d = {0}, array = {0};
-    *out = (tg_pb_field){.number = (uint32_t)f->number,
-                         .key = (uint32_t)f->number << 3 | wire_type(f),
-                         .type = f->type,
-                         .within = -1,
-                         .oneof = f->oneof,
-                         .closed = f->type == TG_PROTO_ENUM &&
-                                   f->enumeration->file->proto2,
-                         .field = f};
+    *out = (tg_pb_field){
+        .number = (uint32_t)f->number,
+        .key = (uint32_t)f->number << 3 |
+               (f->packed ? (uint32_t)TG_PB_BYTES : tg_pb_wire(f->type)),
+        .type = f->type,
+        .wire = (uint8_t)tg_pb_wire(f->type),
+        .within = -1,
+        .oneof = f->oneof,
+        .closed = f->type == TG_PROTO_ENUM && f->enumeration->file->proto2,
+        .field = f};
     if (f->type == TG_PROTO_MESSAGE || f->type == TG_PROTO_GROUP) {
         if (draft_message(b, &d, out)) {
             tg_free(d.params);

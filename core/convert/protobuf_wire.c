@@ -1,6 +1,29 @@
 /* The rarer half of protobuf_wire.h: long varints and unknown fields. Any
  * thread. */
 #include "convert/protobuf_wire.h"
+#include "convert/proto_file.h"
+
+uint32_t tg_pb_wire(int type)
+{
+    switch (type) {
+    case TG_PROTO_DOUBLE:
+    case TG_PROTO_FIXED64:
+    case TG_PROTO_SFIXED64:
+        return TG_PB_FIXED64;
+    case TG_PROTO_FLOAT:
+    case TG_PROTO_FIXED32:
+    case TG_PROTO_SFIXED32:
+        return TG_PB_FIXED32;
+    case TG_PROTO_STRING:
+    case TG_PROTO_BYTES:
+    case TG_PROTO_MESSAGE:
+        return TG_PB_BYTES;
+    case TG_PROTO_GROUP:
+        return TG_PB_START;
+    default:
+        return TG_PB_VARINT;
+    }
+}
 
 bool tg_pb_varint_slow(tg_pb_in *in, uint64_t *v)
 {

@@ -22,6 +22,9 @@ typedef struct tg_pb_in {
     const char *p, *end;
 } tg_pb_in;
 
+/* Wire type of a single value of a TG_PROTO_* type. */
+uint32_t tg_pb_wire(int type);
+
 bool tg_pb_varint_slow(tg_pb_in *in, uint64_t *v);
 /* Passes over the value that follows a key. depth: groups above it. */
 bool tg_pb_skip(tg_pb_in *in, uint32_t key, int depth);
