@@ -40,7 +40,8 @@ end
 
 --- A view of t that cannot be changed. Members it does not have are errors.
 local function read_only(t, name)
-    local inner = {}
+    local inner, meta = {}, debug.getmetatable(t)
+    local call = meta and meta.__call
     for k, v in pairs(t) do
         if type(v) == "table" and k ~= "null" then v = read_only(v, name .. "." .. tostring(k)) end
         inner[k] = v
@@ -53,6 +54,7 @@ local function read_only(t, name)
         __newindex = function(_, k)
             error(("%s.%s cannot be set: %s is read-only"):format(name, tostring(k), name), 2)
         end,
+        __call = call and function(_, ...) return call(t, ...) end,
         __metatable = false,
     })
 end

@@ -39,6 +39,11 @@ describe("a transform's environment", function()
         refused("coroutine.wrap(function() return getfenv(0) end)()", "getfenv is not available")
     end)
 
+    it("calls what can be called in the SDK, schemas too", function()
+        load("assert(tide.schema 'int64?'.optional and tide.decimal '1.5')")
+        refused("tide.schema.of = 1", "read%-only")
+    end)
+
     it("requires only its own folder and tidegate", function()
         for _, name in ipairs { "ffi", "jit", "jit.util", "jit.opt", "debug", "package", "os.x",
             "tidegate.view", "view" } do
