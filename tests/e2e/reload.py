@@ -516,6 +516,47 @@ def test_chain_change(case):
     lib.equal(lib.lines(out + "2")[-1], b"4 5!", "record of the new task")
 
 
+MANY = """local tide = require "tidegate"
+return tide.source {
+    tasks = function(_, max)
+        local list = {}
+        for i = 1, max %(more)s do list[i] = { part = tostring(i) } end
+        return list
+    end,
+    poll = function() return 50 end,
+}
+"""
+
+
+def test_number_of_tasks(case):
+    """More tasks, fewer, more by the script itself."""
+    folder = plugins(case)
+    mine = connector(case, folder, "source.lua", MANY % {"more": ""})
+    config = {"name": "many", "connector.class": "mine", "tasks.max": "1"}
+    worker = case.worker({"plugin.path": folder}, [config]).running("many")
+
+    def tasks(n):
+        worker.await_(lambda: [t["state"] for t in worker.get(
+            "/connectors/many/status")["tasks"]] == ["RUNNING"] * n,
+            lambda: worker.get("/connectors/many/status"), 30)
+        worker.await_(lambda: len(worker.tasks()) == n, "processes", 30)
+
+    tasks(1)
+    put_config(worker, "many", dict(config, **{"tasks.max": "3"}))
+    tasks(3)
+    lib.equal([t["config"]["part"] for t in worker.get(
+        "/connectors/many/tasks")], ["1", "2", "3"], "task configurations")
+    put_config(worker, "many", dict(config, **{"tasks.max": "2"}))
+    tasks(2)
+    pids = [worker.task("many-%d" % i) for i in range(2)]
+    worker.await_(lambda: len(stages(worker, "many")) == 2, "versions")
+    save_by_rename(os.path.join(mine, "source.lua"), MANY % {"more": "- 1"})
+    tasks(1)
+    lib.check(worker.task("many-0") not in pids, "the process is the old one")
+    put_config(worker, "many", dict(config, **{"tasks.max": "0"}), 400)
+    tasks(1)
+
+
 def test_modules_and_errors(case):
     """A module beside the transform is a part of it; a broken module, too."""
     main = """local tide = require "tidegate"
