@@ -287,7 +287,8 @@ static void explain(const tg_reg_url *url, const char *path, const answer *a,
         tg_err_set(err, TG_ERR_IO,
                    "the schema registry at %s answers HTTP %ld: %s", url->text,
                    a->status, message ? message : shown(&a->body, start));
-    else if (number && message)
+    else if (number && message && (a->status != 404 || *code > 404))
+        /* a registry says 40401 and the like, any other server 404 */
         tg_err_set(err, TG_ERR_DATA, "%s", message);
     else
         not_a_registry(url, path, a, err);
