@@ -4,6 +4,7 @@
  * is not needed is passed over. Any thread.
  */
 #include "convert/proto_file.h"
+#include "convert/proto_lex.h"
 #include "convert/protobuf_wire.h"
 
 typedef struct reader {
@@ -99,6 +100,19 @@ static void read_field_options(reader *r, tg_proto_field *f, tg_pb_in in)
     }
 }
 
+/* The default of bytes is C-escaped text. */
+static void decode_default(reader *r, tg_proto_field *f)
+{
+    tg_buf out = {0};
+    if (!tg__proto_unescape(&out, f->dflt))
+        broken(r);
+    f->dflt = tg__proto_text(r->file->set, out.p, out.len, r->err);
+    f->dfltlen = (uint32_t)out.len;
+    if (!f->dflt && !r->rc)
+        r->rc = TG_ERR_LIMIT;
+    tg_buf_fini(&out);
+}
+
 static void read_field(reader *r, tg_proto_message *m, tg_pb_in in)
 {
     const char *name = name_in(r, in, 1);
@@ -143,6 +157,8 @@ static void read_field(reader *r, tg_proto_message *m, tg_pb_in in)
     }
     if (f->number < 1 || f->number > TG_PROTO_NUMBER_MAX || !f->type)
         broken(r);
+    if (f->dflt && f->type == TG_PROTO_BYTES)
+        decode_default(r, f);
     if (!m->file->proto2 && f->label == TG_PROTO_OPTIONAL && !f->presence)
         f->label = TG_PROTO_PLAIN;
 }

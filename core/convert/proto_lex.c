@@ -151,6 +151,19 @@ static bool escape(tg_buf *out, const char **p)
     return v >= 0;
 }
 
+bool tg__proto_unescape(tg_buf *out, const char *p)
+{
+    while (*p) {
+        const char *from = p;
+        while (*p && *p != '\\')
+            p++;
+        tg_buf_add(out, from, (size_t)(p - from));
+        if (*p && (p++, !escape(out, &p)))
+            return false;
+    }
+    return true;
+}
+
 static int read_string(tg_proto_lexer *lex, tg_buf *out)
 {
     char quote = *lex->p++;

@@ -24,6 +24,9 @@ typedef struct tg_proto_lexer {
     tg_err *err;
 } tg_proto_lexer;
 
+/* Appends a text with its C escapes decoded; false when one is unknown. */
+bool tg__proto_unescape(tg_buf *out, const char *p);
+
 /* Takes the next token. */
 void tg__proto_next(tg_proto_lexer *lex);
 /* "protobuf FILE, line N: found X, expected Y". Only the first failure counts;
