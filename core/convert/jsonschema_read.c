@@ -8,79 +8,16 @@
  * pointers, anchors, $id and the references of the registry; one that leads
  * into itself becomes "anything". Script thread.
  */
-#include "convert/jsonschema.h"
+#include "convert/jsonschema_parts.h"
 #include "convert/json_scan.h"
 #include "data/shape.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 64, SCHEMAS_MAX = 20000, PARTS_MAX = 12, DOCS_MAX = 1000 };
+enum { SCHEMAS_MAX = 20000 };
 
-typedef enum part_kind {
-    P_EMPTY,
-    P_FALSE,
-    P_NULL,
-    P_BOOLEAN,
-    P_INTEGER,
-    P_NUMBER,
-    P_STRING,
-    P_ARRAY,
-    P_OBJECT,
-    P_ENUM,
-    P_CONST,
-    P_NOT,
-    P_ONE_OF,
-    P_ANY_OF,
-    P_ALL_OF,
-    P_TYPES, /* an anyOf of the types in a list */
-    P_REF,
-    P_MANY /* an allOf of parts of one object */
-} part_kind;
-
-typedef struct document {
-    const char *name;
-    json_t *root;
-    const tg_registry_ref *refs;
-    uint32_t nrefs;
-} document;
-
-/* A schema, or a part of one. */
-typedef struct part {
-    part_kind kind;
-    json_t *json;
-    const document *doc;
-} part;
-
-typedef struct reader {
-    document *docs[DOCS_MAX];
-    uint32_t ndocs;
-    const tg_js_settings *set;
-    const json_t *chain[DEPTH_MAX];
-    uint32_t depth;
-    uint32_t made, unions;
-    tg_err *err;
-} reader;
-
-static const tg_schema *read_part(reader *r, part p, int version,
+static const tg_schema *read_part(tg_js_reader *r, tg_js_part p, int version,
                                   bool optional);
-
-static const tg_schema *refuse(reader *r, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-static const tg_schema *refuse(reader *r, const char *fmt, ...)
-{
-    char what[300];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(what, sizeof what, fmt, ap);
-    va_end(ap);
-    tg_err_set(r->err, TG_ERR_DATA, "JSON Schema: %s", what);
-    return NULL;
-}
-
-static const char *text_of(const json_t *s, const char *key)
-{
-    return json_string_value(json_object_get(s, key));
-}
 
 const char *tg_js_param(const tg_schema *schema, const char *key)
 {
@@ -95,309 +32,6 @@ bool tg_js_is_union(const tg_schema *schema)
     return schema->tag == TG_STRUCT &&
            ((schema->name && strcmp(schema->name, TG_JS_ONE_OF) == 0) ||
             tg_js_param(schema, TG_JS_SUM_UNION));
-}
-
-/* --- parts ---------------------------------------------------------------- */
-
-static part_kind kind_of_type(const char *type)
-{
-    static const struct {
-        const char *name;
-        part_kind kind;
-    } all[] = {{"null", P_NULL},       {"boolean", P_BOOLEAN},
-               {"integer", P_INTEGER}, {"number", P_NUMBER},
-               {"string", P_STRING},   {"array", P_ARRAY},
-               {"object", P_OBJECT}};
-    for (size_t i = 0; type && i < sizeof all / sizeof *all; i++)
-        if (strcmp(all[i].name, type) == 0)
-            return all[i].kind;
-    return P_EMPTY;
-}
-
-static bool has_any(const json_t *s, const char *const *keys)
-{
-    for (; *keys; keys++)
-        if (json_object_get(s, *keys))
-            return true;
-    return false;
-}
-
-/* Types that keywords speak of when type is missing. */
-static uint32_t guessed(const json_t *s, part_kind *out)
-{
-    static const char *const object[] = {
-        "properties",    "required",      "additionalProperties",
-        "minProperties", "maxProperties", "patternProperties",
-        "propertyNames", "dependencies",  NULL};
-    static const char *const array[] = {
-        "items",       "additionalItems", "minItems", "maxItems",
-        "uniqueItems", "contains",        NULL};
-    static const char *const string[] = {"minLength", "maxLength", "pattern",
-                                         "format", NULL};
-    static const char *const number[] = {"minimum",          "maximum",
-                                         "exclusiveMinimum", "exclusiveMaximum",
-                                         "multipleOf",       NULL};
-    uint32_t n = 0;
-    if (has_any(s, object))
-        out[n++] = P_OBJECT;
-    if (has_any(s, array))
-        out[n++] = P_ARRAY;
-    if (has_any(s, string))
-        out[n++] = P_STRING;
-    if (has_any(s, number))
-        out[n++] = P_NUMBER;
-    return n;
-}
-
-/* The parts of a schema object; at least one. */
-static uint32_t parts_of(const json_t *s, part_kind *out)
-{
-    static const struct {
-        const char *key;
-        part_kind kind;
-    } words[] = {{"enum", P_ENUM},    {"oneOf", P_ONE_OF}, {"anyOf", P_ANY_OF},
-                 {"allOf", P_ALL_OF}, {"not", P_NOT},      {"const", P_CONST}};
-    uint32_t n = 0;
-    const json_t *type = json_object_get(s, "type");
-    if (json_string_value(json_object_get(s, "$ref"))) {
-        out[0] = P_REF;
-        return 1;
-    }
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (json_object_get(s, words[i].key))
-            out[n++] = words[i].kind;
-    if (json_is_string(type))
-        out[n++] = kind_of_type(json_string_value(type));
-    else if (json_is_array(type) && json_array_size(type) == 1)
-        out[n++] = kind_of_type(json_string_value(json_array_get(type, 0)));
-    else if (json_is_array(type))
-        out[n++] = P_TYPES;
-    else
-        n += guessed(s, out + n);
-    if (n == 0)
-        out[n++] = P_EMPTY;
-    return n;
-}
-
-static part part_of(json_t *s, const document *doc)
-{
-    part_kind kinds[PARTS_MAX];
-    part p = {.json = s, .doc = doc};
-    if (json_is_boolean(s)) {
-        p.kind = json_is_true(s) ? P_EMPTY : P_FALSE;
-        return p;
-    }
-    uint32_t n = json_is_object(s) ? parts_of(s, kinds) : 0;
-    p.kind = n == 1 ? kinds[0] : n ? P_MANY : P_FALSE;
-    return p;
-}
-
-/* The schemas that a combined part is made of. */
-static uint32_t count_below(const part *p)
-{
-    part_kind kinds[PARTS_MAX];
-    switch (p->kind) {
-    case P_MANY:
-        return parts_of(p->json, kinds);
-    case P_TYPES:
-        return (uint32_t)json_array_size(json_object_get(p->json, "type"));
-    case P_ONE_OF:
-        return (uint32_t)json_array_size(json_object_get(p->json, "oneOf"));
-    case P_ANY_OF:
-        return (uint32_t)json_array_size(json_object_get(p->json, "anyOf"));
-    default:
-        return (uint32_t)json_array_size(json_object_get(p->json, "allOf"));
-    }
-}
-
-static part below(const part *p, uint32_t i)
-{
-    part_kind kinds[PARTS_MAX];
-    const char *key = p->kind == P_ONE_OF   ? "oneOf"
-                      : p->kind == P_ANY_OF ? "anyOf"
-                                            : "allOf";
-    if (p->kind == P_MANY) {
-        parts_of(p->json, kinds);
-        return (part){kinds[i], p->json, p->doc};
-    }
-    if (p->kind == P_TYPES) {
-        const json_t *types = json_object_get(p->json, "type");
-        const char *type = json_string_value(json_array_get(types, i));
-        return (part){kind_of_type(type), p->json, p->doc};
-    }
-    return part_of(json_array_get(json_object_get(p->json, key), i), p->doc);
-}
-
-/* --- references ----------------------------------------------------------- */
-
-/* One step of a JSON pointer, with ~0, ~1 and %XX decoded. */
-static json_t *step(json_t *at, const char *token, size_t len)
-{
-    char *key = tg_strndup(token, len), *to = key;
-    for (const char *c = key; *c; c++) {
-        unsigned byte;
-        if (*c == '~' && (c[1] == '0' || c[1] == '1'))
-            *to++ = *++c == '0' ? '~' : '/';
-        else if (*c == '%' && sscanf(c + 1, "%2x", &byte) == 1 && c[1] && c[2])
-            *to++ = (char)byte, c += 2;
-        else
-            *to++ = *c;
-    }
-    *to = 0;
-    json_t *next = json_is_array(at)
-                       ? json_array_get(at, (size_t)strtoul(key, NULL, 10))
-                       : json_object_get(at, key);
-    tg_free(key);
-    return next;
-}
-
-static json_t *pointer(json_t *at, const char *path)
-{
-    while (at && *path == '/') {
-        const char *end = strchr(++path, '/');
-        size_t len = end ? (size_t)(end - path) : strlen(path);
-        at = step(at, path, len);
-        path += len;
-    }
-    return at;
-}
-
-static bool names_id(const json_t *s, const char *want, bool anchor)
-{
-    static const char *const keys[] = {"$id", "id", "$anchor",
-                                       "$dynamicAnchor"};
-    for (int i = anchor ? 0 : 0; i < 4; i++) {
-        const char *id = text_of(s, keys[i]);
-        if (!id)
-            continue;
-        if (i >= 2 && (!anchor || strcmp(id, want + 1) != 0))
-            continue;
-        if (i >= 2 || strcmp(id, want) == 0)
-            return true;
-        size_t n = strlen(id);
-        if (n && id[n - 1] == '#' && strncmp(id, want, n - 1) == 0 &&
-            !want[n - 1])
-            return true;
-    }
-    return false;
-}
-
-/* The schema with an $id or $anchor. */
-static json_t *with_id(json_t *at, const char *want, int depth)
-{
-    bool anchor = *want == '#';
-    json_t *found = NULL, *v;
-    const char *key;
-    size_t i;
-    if (depth > DEPTH_MAX)
-        return NULL;
-    if (json_is_object(at)) {
-        if (names_id(at, want, anchor))
-            return at;
-        json_object_foreach(at, key, v)
-        {
-            if (!found)
-                found = with_id(v, want, depth + 1);
-        }
-    } else if (json_is_array(at)) {
-        json_array_foreach(at, i, v)
-        {
-            if (!found)
-                found = with_id(v, want, depth + 1);
-        }
-    }
-    return found;
-}
-
-static json_t *parse(reader *r, const char *text)
-{
-    json_error_t bad;
-    json_t *root = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, &bad);
-    if (!root)
-        root = json_loads(
-            text, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
-            &bad);
-    if (!root)
-        refuse(r, "the text is no JSON: line %d: %s", bad.line, bad.text);
-    return root;
-}
-
-static const document *add_document(reader *r, const char *name,
-                                    const char *text,
-                                    const tg_registry_ref *refs, uint32_t nrefs)
-{
-    if (r->ndocs == DOCS_MAX) {
-        refuse(r, "more than %d references", DOCS_MAX);
-        return NULL;
-    }
-    json_t *root = parse(r, text);
-    if (!root)
-        return NULL;
-    document *d = tg_calloc(sizeof *d);
-    *d = (document){name, root, refs, nrefs};
-    r->docs[r->ndocs++] = d;
-    return d;
-}
-
-/* Whether the reference of the registry is what a $ref without its fragment
- * names: equal, or the end of it. */
-static bool same_file(const char *ref, size_t len, const char *name)
-{
-    size_t n = strlen(name);
-    if (n > len || n == 0)
-        return false;
-    if (memcmp(ref + len - n, name, n) != 0)
-        return false;
-    return n == len || name[0] == '/' || ref[len - n - 1] == '/';
-}
-
-static const document *other_document(reader *r, const document *doc,
-                                      const char *ref, size_t len)
-{
-    for (uint32_t i = 0; i < r->ndocs; i++)
-        if (i > 0 && same_file(ref, len, r->docs[i]->name))
-            return r->docs[i];
-    for (uint32_t d = 0; d < 2; d++) {
-        const document *from = d ? r->docs[0] : doc;
-        for (uint32_t i = 0; i < from->nrefs; i++)
-            if (same_file(ref, len, from->refs[i].name))
-                return add_document(r, from->refs[i].name, from->refs[i].text,
-                                    from->refs[i].refs, from->refs[i].nrefs);
-    }
-    return NULL;
-}
-
-static bool resolve(reader *r, const part *p, part *out)
-{
-    const char *ref = text_of(p->json, "$ref");
-    const char *hash = strchr(ref, '#');
-    size_t len = hash ? (size_t)(hash - ref) : strlen(ref);
-    const document *doc = p->doc;
-    json_t *at = doc->root;
-    if (len > 0) {
-        char *file = tg_strndup(ref, len);
-        at = with_id(doc->root, file, 0);
-        tg_free(file);
-        const document *other = at ? NULL : other_document(r, doc, ref, len);
-        if (other) {
-            doc = other;
-            at = other->root;
-        }
-    }
-    if (at && hash && hash[1] == '/')
-        at = pointer(at, hash + 1);
-    else if (at && hash && hash[1])
-        at = with_id(at, hash, 0);
-    if (!at) {
-        if (!r->err || !r->err->code)
-            refuse(r,
-                   "$ref \"%.150s\" is neither in the schema nor among its"
-                   " references",
-                   ref);
-        return false;
-    }
-    *out = part_of(at, doc);
-    return true;
 }
 
 /* --- schemas while they are made ------------------------------------------ */
@@ -433,13 +67,14 @@ static void add_param(draft *d, const char *key, const char *value)
     s->params = d->params;
 }
 
-static bool add_field(reader *r, draft *d, const char *name,
+static bool add_field(tg_js_reader *r, draft *d, const char *name,
                       const tg_schema *schema)
 {
     tg_schema *s = &d->schema;
     const tg_name *n = tg_name_intern(name, (uint32_t)strlen(name));
     if (!n) {
-        refuse(r, "a property's name is no UTF-8, or there are too many");
+        tg__js_refuse(r,
+                      "a property's name is no UTF-8, or there are too many");
         return false;
     }
     if (s->nfields == d->capfields) {
@@ -468,7 +103,8 @@ static const tg_schema *anything(bool optional)
 
 /* --- what all schemas have ------------------------------------------------ */
 
-/* False for a schema whose values the typed reader does not read alike. */
+/* False for a schema whose values the typed reader does not read alike.
+ */
 static bool ordinary(const tg_schema *s)
 {
     if (tg_js_is_any(s) || tg_js_is_union(s))
@@ -492,7 +128,7 @@ static char *default_text(const json_t *v)
     return tg_strdup(number);
 }
 
-static bool read_default(reader *r, draft *d, const json_t *v)
+static bool read_default(tg_js_reader *r, draft *d, const json_t *v)
 {
     if (!v || json_is_null(v) || !ordinary(&d->schema))
         return true;
@@ -522,10 +158,10 @@ static bool read_default(reader *r, draft *d, const json_t *v)
     return true;
 }
 
-static bool read_common(reader *r, draft *d, const json_t *s, int version)
+static bool read_common(tg_js_reader *r, draft *d, const json_t *s, int version)
 {
     const json_t *v = json_object_get(s, "connect.version");
-    const char *title = text_of(s, "title"), *key;
+    const char *title = tg__js_text_of(s, "title"), *key;
     json_t *params = json_object_get(s, "connect.parameters"), *param;
     if (title && !d->schema.name)
         d->schema.name = title;
@@ -535,7 +171,7 @@ static bool read_common(reader *r, draft *d, const json_t *s, int version)
         d->schema.has_version = true;
         d->schema.version = version;
     }
-    d->schema.doc = text_of(s, "description");
+    d->schema.doc = tg__js_text_of(s, "description");
     json_object_foreach(params, key, param)
     {
         if (json_is_string(param))
@@ -544,8 +180,8 @@ static bool read_common(reader *r, draft *d, const json_t *s, int version)
     return read_default(r, d, json_object_get(s, "default"));
 }
 
-static const tg_schema *finish(reader *r, draft *d, const part *p, int version,
-                               bool optional)
+static const tg_schema *finish(tg_js_reader *r, draft *d, const tg_js_part *p,
+                               int version, bool optional)
 {
     const tg_schema *s = NULL;
     if (!json_is_object(p->json) || read_common(r, d, p->json, version)) {
@@ -558,7 +194,7 @@ static const tg_schema *finish(reader *r, draft *d, const part *p, int version,
 
 /* --- scalars -------------------------------------------------------------- */
 
-static int number_tag(const json_t *s, part_kind kind)
+static int number_tag(const json_t *s, tg_js_kind kind)
 {
     static const struct {
         const char *name;
@@ -567,7 +203,7 @@ static int number_tag(const json_t *s, part_kind kind)
                {"int32", TG_INT32},     {"int64", TG_INT64},
                {"float32", TG_FLOAT32}, {"float64", TG_FLOAT64},
                {"bytes", TG_BYTES}};
-    const char *type = text_of(s, "connect.type");
+    const char *type = tg__js_text_of(s, "connect.type");
     if (!type)
         return kind == P_INTEGER ? TG_INT64 : TG_FLOAT64;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -576,23 +212,23 @@ static int number_tag(const json_t *s, part_kind kind)
     return -1;
 }
 
-static const tg_schema *read_scalar(reader *r, const part *p, int version,
-                                    bool optional)
+static const tg_schema *read_scalar(tg_js_reader *r, const tg_js_part *p,
+                                    int version, bool optional)
 {
     draft d = {0};
-    const char *type = text_of(p->json, "connect.type");
+    const char *type = tg__js_text_of(p->json, "connect.type");
     int tag = TG_BOOL;
     if (p->kind == P_STRING)
         tag = type && strcmp(type, "bytes") == 0 ? TG_BYTES : TG_STR;
     else if (p->kind != P_BOOLEAN)
         tag = number_tag(p->json, p->kind);
     if (tag < 0)
-        return refuse(r, "connect.type is \"%.40s\" for a number", type);
+        return tg__js_refuse(r, "connect.type is \"%.40s\" for a number", type);
     d.schema.tag = (uint8_t)tag;
     return finish(r, &d, p, version, optional);
 }
 
-static void add_symbol(reader *r, draft *d, const json_t *v, size_t at)
+static void add_symbol(tg_js_reader *r, draft *d, const json_t *v, size_t at)
 {
     const char *prefix = r->set->generalized ? TG_JS_SUM_ENUM : TG_JS_ENUM;
     char *made = NULL, *symbol;
@@ -614,8 +250,8 @@ static void add_symbol(reader *r, draft *d, const json_t *v, size_t at)
               r->set->generalized ? keep(d, tg_sprintf("%zu", at)) : symbol);
 }
 
-static const tg_schema *read_enum(reader *r, const part *p, int version,
-                                  bool optional)
+static const tg_schema *read_enum(tg_js_reader *r, const tg_js_part *p,
+                                  int version, bool optional)
 {
     draft d = {.schema.tag = TG_STR};
     json_t *list = json_object_get(p->json, "enum"), *v;
@@ -630,32 +266,34 @@ static const tg_schema *read_enum(reader *r, const part *p, int version,
 
 /* --- containers ----------------------------------------------------------- */
 
-static const tg_schema *read_json(reader *r, json_t *s, const document *doc,
-                                  bool optional)
+static const tg_schema *read_json(tg_js_reader *r, json_t *s,
+                                  const tg_js_document *doc, bool optional)
 {
-    return read_part(r, part_of(s, doc), 0, optional);
+    return read_part(r, tg__js_part_of(s, doc), 0, optional);
 }
 
 static bool is_map(const json_t *s)
 {
-    const char *type = text_of(s, "connect.type");
+    const char *type = tg__js_text_of(s, "connect.type");
     return type && strcmp(type, "map") == 0;
 }
 
-static const tg_schema *read_array(reader *r, const part *p, int version,
-                                   bool optional)
+static const tg_schema *read_array(tg_js_reader *r, const tg_js_part *p,
+                                   int version, bool optional)
 {
     draft d = {.schema.tag = TG_ARRAY};
     json_t *items = json_object_get(p->json, "items");
     if (!json_is_object(items) && !json_is_boolean(items))
-        return refuse(r, "an array does not say the one schema of its items");
-    part of = part_of(items, p->doc);
+        return tg__js_refuse(
+            r, "an array does not say the one schema of its items");
+    tg_js_part of = tg__js_part_of(items, p->doc);
     if (is_map(p->json) && of.kind == P_OBJECT) {
         json_t *props = json_object_get(items, "properties");
         json_t *key = json_object_get(props, "key");
         json_t *value = json_object_get(props, "value");
         if (!key || !value)
-            return refuse(r, "a map's items need the properties key and value");
+            return tg__js_refuse(
+                r, "a map's items need the properties key and value");
         d.schema.tag = TG_MAP;
         d.schema.key = read_json(r, key, p->doc, false);
         d.schema.value =
@@ -713,8 +351,8 @@ static property *sorted(json_t *props, size_t *n)
     return list;
 }
 
-static const tg_schema *read_object(reader *r, const part *p, int version,
-                                    bool optional)
+static const tg_schema *read_object(tg_js_reader *r, const tg_js_part *p,
+                                    int version, bool optional)
 {
     draft d = {.schema.tag = TG_STRUCT};
     size_t n;
@@ -746,13 +384,13 @@ static const tg_schema *read_object(reader *r, const part *p, int version,
 /* --- oneOf, anyOf --------------------------------------------------------- */
 
 /* A schema or null: the schema. */
-static bool nullable(const part *p, uint32_t n, part *out)
+static bool nullable(const tg_js_part *p, uint32_t n, tg_js_part *out)
 {
     bool found = false, other = false;
     if (n != 2)
         return false;
     for (uint32_t i = 0; i < 2; i++) {
-        part of = below(p, i);
+        tg_js_part of = tg__js_below(p, i);
         if (of.kind == P_NULL) {
             found = true;
         } else {
@@ -763,15 +401,15 @@ static bool nullable(const part *p, uint32_t n, part *out)
     return found && other;
 }
 
-static const tg_schema *read_union(reader *r, const part *p, int version,
-                                   bool optional)
+static const tg_schema *read_union(tg_js_reader *r, const tg_js_part *p,
+                                   int version, bool optional)
 {
     draft d = {.schema.tag = TG_STRUCT};
-    uint32_t n = count_below(p), at = 0;
+    uint32_t n = tg__js_count(p), at = 0;
     bool sum = r->set->generalized, good = true;
-    part only;
+    tg_js_part only;
     if (n == 1 && r->set->flatten)
-        return read_part(r, below(p, 0), 0, false);
+        return read_part(r, tg__js_below(p, 0), 0, false);
     const char *name =
         sum ? keep(&d, tg_sprintf("%s%u", TG_JS_SUM_NAME, r->unions++))
             : TG_JS_ONE_OF;
@@ -783,7 +421,7 @@ static const tg_schema *read_union(reader *r, const part *p, int version,
     if (sum)
         add_param(&d, TG_JS_SUM_UNION, name);
     for (uint32_t i = 0; i < n && good; i++) {
-        part of = below(p, i);
+        tg_js_part of = tg__js_below(p, i);
         char field[80];
         if (of.kind == P_NULL) {
             d.schema.optional = true;
@@ -806,12 +444,12 @@ static const tg_schema *read_union(reader *r, const part *p, int version,
 
 typedef struct collected {
     json_t *props; /* name -> {"s": schema} in order; owned */
-    const document **docs;
+    const tg_js_document **docs;
     bool *required;
     size_t n;
 } collected;
 
-static void collect_object(collected *c, const part *p)
+static void collect_object(collected *c, const tg_js_part *p)
 {
     const char *name;
     json_t *v;
@@ -836,25 +474,27 @@ static void collect_object(collected *c, const part *p)
     }
 }
 
-static bool collect(reader *r, collected *c, part p, int depth)
+static bool collect(tg_js_reader *r, collected *c, tg_js_part p, int depth)
 {
-    part to;
-    if (depth > DEPTH_MAX)
+    tg_js_part to;
+    if (depth > TG_JS_DEPTH)
         return true; /* a schema that contains itself adds nothing more */
     if (p.kind == P_REF)
-        return resolve(r, &p, &to) && collect(r, c, to, depth + 1);
+        return tg__js_resolve(r, &p, &to) && collect(r, c, to, depth + 1);
     if (p.kind == P_OBJECT)
         collect_object(c, &p);
     if (p.kind != P_MANY && p.kind != P_ALL_OF)
         return true;
-    uint32_t n = count_below(&p);
+    uint32_t n = tg__js_count(&p);
     for (uint32_t i = 0; i < n; i++)
-        if (++r->made > SCHEMAS_MAX || !collect(r, c, below(&p, i), depth + 1))
+        if (++r->made > SCHEMAS_MAX ||
+            !collect(r, c, tg__js_below(&p, i), depth + 1))
             return false;
     return true;
 }
 
-static const tg_schema *struct_of(reader *r, const collected *c, bool optional)
+static const tg_schema *struct_of(tg_js_reader *r, const collected *c,
+                                  bool optional)
 {
     draft d = {.schema = {.tag = TG_STRUCT, .optional = optional}};
     const char *name;
@@ -875,14 +515,14 @@ static const tg_schema *struct_of(reader *r, const collected *c, bool optional)
 }
 
 /* The part that decides what an allOf without properties is; false: none. */
-static bool deciding(const part *p, part *out)
+static bool deciding(const tg_js_part *p, tg_js_part *out)
 {
-    part of[P_MANY + 1];
+    tg_js_part of[P_MANY + 1];
     bool has[P_MANY + 1] = {false};
-    uint32_t n = count_below(p);
+    uint32_t n = tg__js_count(p);
     for (uint32_t i = 0; i < n; i++) {
-        part b = below(p, i);
-        part_kind k = b.kind;
+        tg_js_part b = tg__js_below(p, i);
+        tg_js_kind k = b.kind;
         if (k == P_TYPES || k == P_ONE_OF || k == P_ANY_OF || k == P_ALL_OF)
             k = P_MANY;
         if (k == P_INTEGER)
@@ -890,7 +530,7 @@ static bool deciding(const part *p, part *out)
         has[k] = true;
         of[k] = b;
     }
-    part_kind k;
+    tg_js_kind k;
     if (has[P_MANY])
         k = P_MANY;
     else if (has[P_CONST])
@@ -915,21 +555,21 @@ static bool deciding(const part *p, part *out)
     return true;
 }
 
-static const tg_schema *read_all(reader *r, const part *p, int version,
-                                 bool optional)
+static const tg_schema *read_all(tg_js_reader *r, const tg_js_part *p,
+                                 int version, bool optional)
 {
     collected c = {.props = json_object()};
     const tg_schema *s = NULL;
-    part only;
+    tg_js_part only;
     if (collect(r, &c, *p, 0)) {
         if (c.n > 0)
             s = struct_of(r, &c, optional);
         else if (deciding(p, &only))
             s = read_part(r, only, version, optional);
         else
-            refuse(r, "an allOf says no type that Connect has");
+            tg__js_refuse(r, "an allOf says no type that Connect has");
     } else if (r->err && !r->err->code) {
-        refuse(r, "too many schemas");
+        tg__js_refuse(r, "too many schemas");
     }
     json_decref(c.props);
     tg_free(c.docs);
@@ -939,7 +579,7 @@ static const tg_schema *read_all(reader *r, const part *p, int version,
 
 /* --- any schema ----------------------------------------------------------- */
 
-static bool in_chain(const reader *r, const json_t *s)
+static bool in_chain(const tg_js_reader *r, const json_t *s)
 {
     for (uint32_t i = 0; i < r->depth; i++)
         if (r->chain[i] == s)
@@ -947,10 +587,10 @@ static bool in_chain(const reader *r, const json_t *s)
     return false;
 }
 
-static const tg_schema *read_kind(reader *r, const part *p, int version,
-                                  bool optional)
+static const tg_schema *read_kind(tg_js_reader *r, const tg_js_part *p,
+                                  int version, bool optional)
 {
-    part to;
+    tg_js_part to;
     switch (p->kind) {
     case P_EMPTY:
         return anything(true);
@@ -974,24 +614,26 @@ static const tg_schema *read_kind(reader *r, const part *p, int version,
     case P_MANY:
         return read_all(r, p, version, optional);
     case P_REF:
-        if (!resolve(r, p, &to))
+        if (!tg__js_resolve(r, p, &to))
             return NULL;
         return in_chain(r, to.json) ? anything(true)
                                     : read_part(r, to, version, optional);
     default:
-        return refuse(r, "Connect has no schema for \"%s\"",
-                      p->kind == P_NULL  ? "type\": \"null"
-                      : p->kind == P_NOT ? "not"
-                                         : "false");
+        return tg__js_refuse(r, "Connect has no schema for \"%s\"",
+                             p->kind == P_NULL  ? "type\": \"null"
+                             : p->kind == P_NOT ? "not"
+                                                : "false");
     }
 }
 
-static const tg_schema *read_part(reader *r, part p, int version, bool optional)
+static const tg_schema *read_part(tg_js_reader *r, tg_js_part p, int version,
+                                  bool optional)
 {
-    if (r->depth == DEPTH_MAX)
-        return refuse(r, "schemas are nested more than %d deep", DEPTH_MAX);
+    if (r->depth == TG_JS_DEPTH)
+        return tg__js_refuse(r, "schemas are nested more than %d deep",
+                             TG_JS_DEPTH);
     if (++r->made > SCHEMAS_MAX)
-        return refuse(r, "more than %d schemas", SCHEMAS_MAX);
+        return tg__js_refuse(r, "more than %d schemas", SCHEMAS_MAX);
     r->chain[r->depth++] = p.json;
     const tg_schema *s = read_kind(r, &p, version, optional);
     r->depth--;
@@ -1003,13 +645,14 @@ const tg_schema *tg_js_read(const char *text, const tg_registry_ref *refs,
                             int version, tg_err *err)
 {
     tg_err local = {0};
-    reader *r = tg_calloc(sizeof *r);
+    tg_js_reader *r = tg_calloc(sizeof *r);
     r->set = set;
     r->err = err ? err : &local;
     r->err->code = 0;
-    const document *doc = add_document(r, "", text, refs, nrefs);
+    const tg_js_document *doc = tg__js_document(r, "", text, refs, nrefs);
     const tg_schema *s =
-        doc ? read_part(r, part_of(doc->root, doc), version, false) : NULL;
+        doc ? read_part(r, tg__js_part_of(doc->root, doc), version, false)
+            : NULL;
     for (uint32_t i = 0; i < r->ndocs; i++) {
         json_decref(r->docs[i]->root);
         tg_free(r->docs[i]);
