@@ -143,7 +143,7 @@ static int read_length(reader *in, uint32_t *len, const char *what)
 
 static int read_text(reader *in, tg_value *out)
 {
-    uint32_t len;
+    uint32_t len = 0;
     int rc = read_length(in, &len, "a text");
     if (rc)
         return rc;
@@ -288,7 +288,7 @@ static int read_branch(reader *in, const tg_avro_plan *p, uint32_t *at)
 static int read_union(reader *in, const tg_avro_plan *p, tg_value *out,
                       tg_node *parent)
 {
-    uint32_t at;
+    uint32_t at = 0;
     int rc = read_branch(in, p, &at);
     if (rc)
         return rc;
@@ -424,7 +424,7 @@ static int read_pairs(reader *in, const tg_avro_plan *p, tg_value *out,
 
 static int read_entry(reader *in, const tg_avro_plan *sub, tg_map_build *m)
 {
-    uint32_t len;
+    uint32_t len = 0;
     bool bad;
     tg_site *below;
     int rc = read_length(in, &len, "a key");
@@ -469,7 +469,7 @@ static int read_map(reader *in, const tg_avro_plan *p, tg_value *out,
 static int read_nullable(reader *in, const tg_avro_plan *p, tg_value *out,
                          tg_node *parent, tg_site *site)
 {
-    uint32_t at;
+    uint32_t at = 0;
     int rc = read_branch(in, p, &at);
     if (rc)
         return rc;

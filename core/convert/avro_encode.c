@@ -224,9 +224,9 @@ static bool fits_layout(const tg_avro_out *p, const tg_node *node)
 
 static void put_raw(tg_buf *out, const char *p, size_t n)
 {
-    char *at = room(out, n);
-    if (n)
-        tg__copy_short(at, p, n);
+    if (n == 0)
+        return;
+    tg__copy_short(room(out, n), p, n);
     out->len += n;
 }
 

@@ -436,8 +436,8 @@ def test_certificates(case):
 
 def test_wrong_settings_are_refused_at_once(case):
     worker = case.worker({}, [])
-    reply = worker.ask("PUT", "/connectors/x/config", dict(
-        lib.sink("x", case.path("o"), "t"), **{"value.converter": AVRO}))
+    reply = worker.ask("POST", "/connectors", {"name": "x", "config": dict(
+        lib.sink("x", case.path("o"), "t"), **{"value.converter": AVRO})})
     lib.equal(reply.status, 400, reply)
     lib.check("schema.registry.url" in str(reply.json()), reply)
     worker.stop()
