@@ -355,7 +355,7 @@ out:
 
 int tg_cmd_docs(int argc, char **argv)
 {
-    docs d = {.folder = argc == 2 ? argv[1] : NULL};
+    docs d = {.folder = argc == 2 && argv[1][0] != '-' ? argv[1] : NULL};
     tg_err err = {0};
     int rc;
 
