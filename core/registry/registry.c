@@ -282,7 +282,7 @@ static json_t *ask(tg_registry *reg, const char *path, const json_t *body,
     }
     json_t *answer = tg__http_ask(reg->http, path, body, status, code, err);
     if (!answer && err->code != TG_ERR_STOPPED &&
-        (err->retriable || *status == 0 || *status == 401 || *status == 403)) {
+        (err->retriable || *status == 0)) {
         reg->down = *err;
         reg->down_until = now_ms() + DOWN_MS;
     }
@@ -313,6 +313,18 @@ static tg_registry_schema *schema_new(tg_registry *reg, int32_t id,
     return s;
 }
 
+/* Rules change values (encrypt them) on the way: leaving them out could show
+ * what is to be hidden. */
+static bool has_rules(const json_t *answer)
+{
+    static const char *const kinds[] = {"domainRules", "encodingRules"};
+    const json_t *rules = json_object_get(answer, "ruleSet");
+    for (int i = 0; i < 2; i++)
+        if (json_array_size(json_object_get(rules, kinds[i])) > 0)
+            return true;
+    return false;
+}
+
 /* The schema in an answer; id from the answer if it has one. */
 static tg_registry_schema *schema_from(tg_registry *reg, const json_t *answer,
                                        int32_t id, tg_err *err)
@@ -327,6 +339,12 @@ static tg_registry_schema *schema_from(tg_registry *reg, const json_t *answer,
                    " schema.registry.url the base address of Confluent's REST"
                    " API?",
                    reg->settings.urls[0].text);
+        return NULL;
+    }
+    if (has_rules(answer)) {
+        tg_err_set(err, TG_ERR_DATA,
+                   "the schema has rules (ruleSet), which tidegate does not"
+                   " carry out; register a version without them");
         return NULL;
     }
     if (tg__reg_refs_read(&reg->references,

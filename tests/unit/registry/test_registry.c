@@ -344,6 +344,20 @@ static void what_is_no_registry_is_said(void **state)
     tg_registry_close(reg);
 }
 
+static void rules_are_not_left_out(void **state)
+{
+    (void)state;
+    tg_registry *reg = OPEN("a=b");
+    tg_err err = {0};
+    fake_fail(fake, 1, 200,
+              "{\"schema\":\"x\",\"ruleSet\":{\"domainRules\":[{\"type\":"
+              "\"ENCRYPT\"}]}}");
+    assert_null(tg_registry_by_id(reg, 1, TG_SCHEMA_AVRO, &err));
+    assert_int_equal(err.code, TG_ERR_DATA);
+    assert_has(err.text, "the schema has rules");
+    tg_registry_close(reg);
+}
+
 static void credentials(void **state)
 {
     (void)state;
@@ -505,6 +519,7 @@ int main(void)
         TEST(nobody_answers),
         TEST(a_task_that_stops_does_not_wait),
         TEST(what_is_no_registry_is_said),
+        TEST(rules_are_not_left_out),
         TEST(credentials),
         TEST(wrong_settings_name_their_key),
         TEST(java_key_stores_are_refused),
