@@ -331,7 +331,7 @@ int tg_regex_replace(const tg_regex *re, const char *text, uint32_t len,
                   .len = replen,
                   .out = out,
                   .err = err};
-    uint32_t done = 0, from = 0, start, end;
+    uint32_t done = 0, from = 0, start = 0, end = 0;
     size_t was = out->len;
     int n = 0, rc;
 

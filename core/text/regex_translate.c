@@ -329,7 +329,7 @@ static bool number(tg__re *t, uint32_t *out)
 /* {n}, {n,} or {n,m}; the '{' is the current character. */
 static bool braces(tg__re *t, char *text, size_t size)
 {
-    uint32_t min, max = 0, c;
+    uint32_t min = 0, max = 0, c;
     bool open = false;
 
     c = tg__re_char(t, t->at + 1);
@@ -463,7 +463,7 @@ static bool add_name(tg__re *t)
  * ends in the translation. */
 static bool special_group(tg__re *t, bool *flags_only, const char **close)
 {
-    uint32_t c = tg__re_skip(t), end;
+    uint32_t c = tg__re_skip(t), end = 0;
 
     switch (c) {
     case ':':
