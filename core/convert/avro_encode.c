@@ -354,7 +354,7 @@ static int write_union(writer *w, const tg_avro_out *p, const tg_value *v)
     if (v->tag != TG_STRUCT)
         return misfit(w, p, v);
     const tg_node *node = v->u.node;
-    if (node->shape != p->checked && !fits_layout(p, node))
+    if ((node->shape != p->checked || node->n != p->n) && !fits_layout(p, node))
         return refuse(w, "the struct of a union has other fields than its"
                          " schema");
     for (uint32_t i = 0; i < node->n; i++)
