@@ -55,14 +55,6 @@ static int unsupported(const char *type)
 /* --- reading ---------------------------------------------------------------
  */
 
-static bool integral(const tg_value *v)
-{
-    for (uint32_t i = 0; i < v->len; i++)
-        if (v->u.p[i] == '.' || (v->u.p[i] | 32) == 'e')
-            return false;
-    return true;
-}
-
 static int32_t scale_of(const tg_schema *schema)
 {
     for (uint32_t i = 0; schema && i < schema->nparams; i++)
@@ -104,7 +96,7 @@ static void read_number(source *s, const tg_schema *schema)
 {
     const tg_value *v = s->v;
     int32_t ok;
-    bool whole = schema ? tg_tag_is_int(schema->tag) : integral(v);
+    bool whole = tg__stock_integral(v, schema);
 
     s->form = F_REAL;
     s->single = schema && schema->tag == TG_FLOAT32;
@@ -299,20 +291,6 @@ static int64_t saturate(double d, bool wide)
     return (int64_t)d;
 }
 
-static int64_t narrow(int tag, int64_t i)
-{
-    switch (tag) {
-    case TG_INT8:
-        return (int8_t)i;
-    case TG_INT16:
-        return (int16_t)i;
-    case TG_INT32:
-        return (int32_t)i;
-    default:
-        return i;
-    }
-}
-
 /* Low 64 bits of the integer part of a decimal's text. */
 static int64_t decimal_low_bits(const char *p, uint32_t len)
 {
@@ -339,19 +317,20 @@ static int to_integer(source *s, int tag, int64_t *out)
     switch (s->form) {
     case F_INT:
     case F_BOOL:
-        *out = narrow(tag, s->i);
+        *out = tg__stock_narrow(tag, s->i);
         return 0;
     case F_TIME:
-        *out = narrow(tag, s->stored);
+        *out = tg__stock_narrow(tag, s->stored);
         return 0;
     case F_REAL:
-        *out = narrow(tag, saturate(s->d, tag == TG_INT64));
+        *out = tg__stock_narrow(tag, saturate(s->d, tag == TG_INT64));
         return 0;
     case F_DECIMAL:
-        *out = narrow(tag, decimal_low_bits(s->text, s->len));
+        *out = tg__stock_narrow(tag, decimal_low_bits(s->text, s->len));
         return 0;
     case F_TEXT:
-        if (!parse_integer(s->text, s->len, out) || narrow(tag, *out) != *out)
+        if (!parse_integer(s->text, s->len, out) ||
+            tg__stock_narrow(tag, *out) != *out)
             return out_of_range(s);
         return 0;
     default:
@@ -507,9 +486,10 @@ static int cast_plain(tg_batch *batch, const tg_value *v,
     else if (tg_tag_is_int(v->tag) && tag == TG_STR)
         return integer_text(batch, v->u.i, out);
     else if (tg_tag_is_int(v->tag) && tg_tag_is_int(tag))
-        out->u.i = narrow(tag, v->u.i);
-    else if (v->tag == TG_NUM && tg_tag_is_int(tag) && !schema && !integral(v))
-        out->u.i = narrow(
+        out->u.i = tg__stock_narrow(tag, v->u.i);
+    else if (v->tag == TG_NUM && tg_tag_is_int(tag) && !schema &&
+             !tg__stock_integral(v, NULL))
+        out->u.i = tg__stock_narrow(
             tag, saturate(tg_double_parse(v->u.p, v->len), tag == TG_INT64));
     else
         return 0;

@@ -85,20 +85,6 @@ static int put_zero(const tg_field_at *at, int logical, const tg_schema *schema)
 /* --- replacements ----------------------------------------------------------
  */
 
-static int64_t narrow(int tag, int64_t i)
-{
-    switch (tag) {
-    case TG_INT8:
-        return (int8_t)i;
-    case TG_INT16:
-        return (int16_t)i;
-    case TG_INT32:
-        return (int32_t)i;
-    default:
-        return i;
-    }
-}
-
 /* The text in the arena; one copy of it serves a whole batch. */
 static const char *text_in(mask *m, tg_batch *batch)
 {
@@ -131,7 +117,9 @@ static int put_replacement(mask *m, const tg_field_at *at, int logical,
     const tg_value *old = &at->node->slots[at->slot];
     int tag = old->tag;
     bool decimal = logical == TG_LOGICAL_DECIMAL;
-    int form = tg_tag_is_int(tag) ? TG_MASK_INT : TG_MASK_REAL;
+    bool integer = tag == TG_NUM && !decimal ? tg__stock_integral(old, schema)
+                                             : tg_tag_is_int(tag);
+    int form = integer ? TG_MASK_INT : TG_MASK_REAL;
 
     if ((logical && !decimal) || tag == TG_BOOL ||
         (tag >= TG_BYTES && !decimal))
@@ -145,8 +133,9 @@ static int put_replacement(mask *m, const tg_field_at *at, int logical,
             m->text);
     if (decimal && m->forms & TG_MASK_JSON)
         return put_text(m, at, TG_NUM, logical);
-    if (tg_tag_is_int(tag))
-        return tg_put_int64(at->node, at->slot, NULL, narrow(tag, m->i));
+    if (integer)
+        return tg_put_int64(at->node, at->slot, NULL,
+                            tg__stock_narrow(tag, m->i));
     return tg_put_number(at->node, at->slot, NULL, m->d);
 }
 

@@ -80,6 +80,30 @@ int tg__stock_logical(const tg_value *v, const tg_schema *schema)
     return TG_LOGICAL_NONE;
 }
 
+bool tg__stock_integral(const tg_value *v, const tg_schema *schema)
+{
+    if (schema)
+        return tg_tag_is_int(schema->tag);
+    for (uint32_t i = 0; i < v->len; i++)
+        if (v->u.p[i] == '.' || (v->u.p[i] | 32) == 'e')
+            return false;
+    return true;
+}
+
+int64_t tg__stock_narrow(int tag, int64_t i)
+{
+    switch (tag) {
+    case TG_INT8:
+        return (int8_t)i;
+    case TG_INT16:
+        return (int16_t)i;
+    case TG_INT32:
+        return (int32_t)i;
+    default:
+        return i;
+    }
+}
+
 const char *tg__stock_class(const tg_value *v, const tg_schema *schema)
 {
     static const char *const names[] = {
@@ -90,7 +114,6 @@ const char *tg__stock_class(const tg_value *v, const tg_schema *schema)
         [TG_INT64] = "java.lang.Long",
         [TG_FLOAT32] = "java.lang.Float",
         [TG_FLOAT64] = "java.lang.Double",
-        [TG_NUM] = "java.lang.Double",
         [TG_STR] = "java.lang.String",
         [TG_ESC] = "java.lang.String",
         [TG_BYTES] = "[B",
@@ -103,6 +126,10 @@ const char *tg__stock_class(const tg_value *v, const tg_schema *schema)
 
     if (v->tag <= TG_NULL)
         return "null";
+    if (logical == TG_LOGICAL_NONE && v->tag == TG_NUM && schema)
+        return names[schema->tag];
+    if (logical == TG_LOGICAL_NONE && v->tag == TG_NUM)
+        return names[tg__stock_integral(v, NULL) ? TG_INT64 : TG_FLOAT64];
     if (logical == TG_LOGICAL_NONE)
         return names[v->tag];
     return logical == TG_LOGICAL_DECIMAL ? "java.math.BigDecimal"

@@ -44,6 +44,12 @@ void tg__stock_paths_fini(tg_stock_paths *paths);
  * it: "java.lang.Long", "[B"; "null" for null. */
 const char *tg__stock_class(const tg_value *v, const tg_schema *schema);
 
+/* Whether a value, which is a number as text, is an integer for Java: with this
+ * schema (NULL: none, then it has neither fraction nor exponent). */
+bool tg__stock_integral(const tg_value *v, const tg_schema *schema);
+/* The low bits of i that TG_INT8 ... TG_INT64 holds, as Java's casts. */
+int64_t tg__stock_narrow(int tag, int64_t i);
+
 /* Logical type of a value, TG_LOGICAL_*: from the schema if there is one. */
 int tg__stock_logical(const tg_value *v, const tg_schema *schema);
 

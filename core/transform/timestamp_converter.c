@@ -113,12 +113,9 @@ static bool is_long(const tg_value *v, int64_t *out)
 {
     int32_t ok = 1;
 
-    if (v->tag != TG_INT64 && v->tag != TG_NUM)
+    if (v->tag != TG_INT64 &&
+        (v->tag != TG_NUM || !tg__stock_integral(v, NULL)))
         return false;
-    if (v->tag == TG_NUM)
-        for (uint32_t i = 0; i < v->len; i++)
-            if (v->u.p[i] != '-' && (v->u.p[i] < '0' || v->u.p[i] > '9'))
-                return false;
     *out = tg_value_int64(v, &ok);
     return ok;
 }

@@ -127,6 +127,12 @@ for text in ("3.7", "-1", "xx", "1e3", "9223372036854775808"):
         sides("mask typed/replacement of %s: %s" % (field, text), "MaskField",
               {"fields": field, "replacement": text}, STRUCTS[:1],
               conv="typed")
+sides("mask/longest integers", "MaskField",
+      {"fields": "a,b,c", "replacement": "3.7"},
+      [R(value={"a": 9223372036854775807, "b": -9223372036854775808,
+                "c": 1.5})])
+sides("mask/found integers", "MaskField", {"fields": "a"}, [R(value=v) for v in (
+    "9223372036854775807", "1.5")])
 sides("mask/replacement of a boolean", "MaskField",
       {"fields": "b", "replacement": "x"}, [R(value=FLAT)])
 for field in ("i8", "i16", "i32", "i64", "f", "d", "b", "s", "bin", "arr",
