@@ -267,10 +267,8 @@ static bool beyond_repair(const tg_err *err)
            err->code == TG_ERR_LIMIT;
 }
 
-/* One call under the undo log, for the records [lo, hi). When it fails, nothing
- * of it is left. */
-static int apply_undoable(tg_chain *chain, int i, tg_batch *batch, uint32_t lo,
-                          uint32_t hi, tg_err *err)
+static int apply_logged(tg_chain *chain, int i, tg_batch *batch, uint32_t lo,
+                        uint32_t hi, bool keep, tg_err *err)
 {
     int rc;
 
@@ -278,7 +276,7 @@ static int apply_undoable(tg_chain *chain, int i, tg_batch *batch, uint32_t lo,
     batch->hi = hi;
     tg_batch_begin(batch);
     rc = tg_instance_apply(chain->stages[i].inst, batch, i, err);
-    if (rc) {
+    if (rc || !keep) {
         tg_batch_undo(batch);
         for (uint32_t at = 0; at < batch->n; at++)
             if (batch->items[at]->verdict == HIDDEN)
@@ -288,6 +286,14 @@ static int apply_undoable(tg_chain *chain, int i, tg_batch *batch, uint32_t lo,
     batch->lo = 0;
     batch->hi = batch->n;
     return rc;
+}
+
+/* One call under the undo log, for the records [lo, hi). When it fails, nothing
+ * of it is left. */
+static int apply_undoable(tg_chain *chain, int i, tg_batch *batch, uint32_t lo,
+                          uint32_t hi, tg_err *err)
+{
+    return apply_logged(chain, i, batch, lo, hi, true, err);
 }
 
 /* The task is going to fail at record at: what stands behind it has not been
@@ -462,7 +468,7 @@ static int run_stage(tg_chain *chain, int i, tg_batch *batch, tg_err *err)
 
     tg_page_set(chain->page->at, TG_AT_TRANSFORM);
     if (s->trial)
-        rc = tg__chain_trial(chain, i, batch, apply_undoable, err);
+        rc = tg__chain_trial(chain, i, batch, apply_logged, err);
     if (rc == 0)
         rc = s->stock ? run_stock(chain, i, batch, 0, batch->n, err)
                       : run_user(chain, i, batch, err);

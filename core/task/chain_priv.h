@@ -57,9 +57,9 @@ struct tg_chain {
 };
 
 /* One call of a stage under the undo log, for the records [lo, hi). When it
- * fails, nothing of it is left. */
+ * fails, nothing of it is left; without keep also when it passes. */
 typedef int (*tg__apply_fn)(tg_chain *chain, int i, tg_batch *batch,
-                            uint32_t lo, uint32_t hi, tg_err *err);
+                            uint32_t lo, uint32_t hi, bool keep, tg_err *err);
 
 /* --- chain_make.c -------------------------------------------------------- */
 /* Stages of a configuration, in *n; those that `from` has with equal settings

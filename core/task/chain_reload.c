@@ -6,7 +6,9 @@
  *                   version -> on trial -> first batch it sees records of
  *                                            passes: the old one goes
  *                                            raises, old one passes: refused
- *                                            both raise: it is the records
+ *                                            both raise: it is the records,
+ *                                            unless the old one passes one
+ *                                            that the new one raises for
  *
  * Until the first batch the old version is kept as it was, so that going back
  * loses nothing but what timers did meanwhile. A version that is refused is not
@@ -24,7 +26,7 @@
 
 static const char MOD[] = "reload";
 
-enum { HASH_SHOWN = 12 };
+enum { HASH_SHOWN = 12, PROBES_MAX = 16 };
 
 /* --- one version --------------------------------------------------------- */
 
@@ -148,11 +150,57 @@ void tg__stage_withdraw(tg_chain *chain, tg__stage *s)
     s->trial = false;
 }
 
-/* The task stops or cannot go on, whatever the version. */
+/* The task stops or cannot go on, whatever the version. A script that raises
+ * tide.fatal is only broken. */
 static bool beyond_repair(const tg_err *err)
 {
-    return err->fatal || err->code == TG_ERR_STOPPED ||
-           err->code == TG_ERR_LIMIT;
+    return (err->fatal && err->code != TG_ERR_SCRIPT) ||
+           err->code == TG_ERR_STOPPED || err->code == TG_ERR_LIMIT;
+}
+
+/* What a version makes of the records [lo, hi); nothing of it is left. */
+static int probe(tg_chain *chain, int i, tg_batch *batch, uint32_t lo,
+                 uint32_t hi, tg__apply_fn apply, tg_err *err)
+{
+    int rc;
+
+    tg_err_clear(err);
+    rc = apply(chain, i, batch, lo, hi, false, err);
+    return rc && beyond_repair(err) ? rc : rc != 0;
+}
+
+/*
+ * Both versions raise for the batch, the new one at `at`. Is there a record
+ * that the old version passes and the new one does not? 1: yes; 0: none was
+ * found; TG_ERR_*. The old version runs, before and afterwards.
+ */
+static int worse(tg_chain *chain, int i, tg_batch *batch, uint32_t at,
+                 tg__apply_fn apply, tg_err *err)
+{
+    tg__stage *s = &chain->stages[i];
+    int rc;
+
+    for (int k = 0; k < PROBES_MAX && at < batch->n; k++) {
+        if (batch->items[at]->verdict != TG_KEEP)
+            return 0;
+        exchange(s);
+        rc = probe(chain, i, batch, at, at + 1, apply, err);
+        exchange(s);
+        if (rc <= 0)
+            return rc; /* it was another record */
+        rc = probe(chain, i, batch, at, at + 1, apply, err);
+        if (rc <= 0)
+            return rc < 0 ? rc : 1;
+        if (at + 1 == batch->n)
+            return 0;
+        exchange(s);
+        rc = probe(chain, i, batch, at + 1, batch->n, apply, err);
+        exchange(s);
+        if (rc <= 0)
+            return rc;
+        at = batch->cursor;
+    }
+    return 0;
 }
 
 int tg__chain_trial(tg_chain *chain, int i, tg_batch *batch, tg__apply_fn apply,
@@ -160,7 +208,8 @@ int tg__chain_trial(tg_chain *chain, int i, tg_batch *batch, tg__apply_fn apply,
 {
     tg__stage *s = &chain->stages[i];
     tg_err broken;
-    int rc = apply(chain, i, batch, 0, batch->n, err);
+    uint32_t at;
+    int rc = apply(chain, i, batch, 0, batch->n, true, err);
 
     if (rc == 0) {
         if (tg_instance_passed(s->inst) != 0)
@@ -170,16 +219,23 @@ int tg__chain_trial(tg_chain *chain, int i, tg_batch *batch, tg__apply_fn apply,
     if (beyond_repair(err))
         return rc;
     broken = *err;
+    at = batch->cursor;
     exchange(s);
-    rc = apply(chain, i, batch, 0, batch->n, err);
+    rc = apply(chain, i, batch, 0, batch->n, true, err);
     if (rc == 0) {
         refuse_all(chain, s, &broken);
         return 1;
     }
-    exchange(s);
-    if (beyond_repair(err))
+    if (!beyond_repair(err))
+        rc = worse(chain, i, batch, at, apply, err);
+    if (rc < 0)
         return rc;
     tg_err_clear(err);
+    if (rc > 0) {
+        refuse_all(chain, s, &broken);
+        return 0;
+    }
+    exchange(s);
     accept(chain, s);
     return 0;
 }
@@ -195,26 +251,31 @@ static const char *seen_hash(const json_t *seen, const char *path,
 }
 
 /* {path: hash} of the files of a version and of what was refused after it, as
- * they are now. *same: those of the version are what runs; *gone: one of them
- * cannot be read at the moment. New object. */
+ * they are now. *same: those of the version are what runs; *gone: its own file
+ * cannot be read at the moment, or nothing else than that is new about its
+ * modules: somebody is saving. A module that is gone for good does not keep a
+ * version away that has no use for it. New object. */
 static json_t *look(const part *p, const json_t *seen, bool *same, bool *gone)
 {
     const tg_texts *texts = tg_instance_texts(*p->inst);
     json_t *now = json_object();
     const char *path;
     json_t *hash;
+    bool saved = false, own_gone = false;
 
     *same = true;
-    *gone = false;
     for (size_t i = 0; i < texts->n; i++) {
         const tg_text *t = &texts->items[i];
         const char *is = seen_hash(seen, t->path, t->hash);
+        bool differs = strcmp(is, t->hash) != 0;
         if (!*t->path)
             continue;
         json_object_set_new(now, t->path, json_string(is));
-        *same &= strcmp(is, t->hash) == 0;
-        *gone |= !*is;
+        *same &= !differs;
+        saved |= differs && *is;
+        own_gone |= i == 0 && !*is;
     }
+    *gone = own_gone || (!*same && !saved);
     json_object_foreach(p->is->refused, path, hash)
     {
         const char *is = seen_hash(seen, path, json_string_value(hash));

@@ -253,6 +253,126 @@ static void test_bad_record(void **state)
     tg_vm_free(vm);
 }
 
+/* A record that both fail for does not let in a version that fails for others,
+ * wherever it stands. */
+static void test_worse(void **state)
+{
+    static const char *const batches[][2] = {
+        {"bad|x|y", "-|x1|y1"},
+        {"x|bad|y", "x1|-|y1"},
+        {"bad|bad|bad|y", "-|-|-|y1"},
+        {"x|y|bad", "x1|y1|-"},
+    };
+    tg_vm *vm;
+    tg_chain *chain;
+    char text[300];
+    (void)state;
+    save("a.lua", VERSION("1", "record = function(r) if r.value == 'bad' then "
+                               "error('one') end r.value = r.value .. 1 end"));
+    vm = new_vm();
+    chain = new_chain(vm, "a");
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        snprintf(text, sizeof text,
+                 VERSION("2", "record = function(r) r.value = 'no%zu' "
+                              "error('two') end"),
+                 i);
+        save("a.lua", text);
+        reload(chain);
+        assert_string_equal(told(chain, 0, "version"), "2");
+        expect(chain, batches[i][0], batches[i][1]);
+        assert_string_equal(told(chain, 0, "version"), "1");
+        assert_non_null(strstr(told(chain, 0, "last_error"), "a.lua:2: two"));
+    }
+    /* as bad as the one before, and better */
+    save("a.lua", VERSION("3", "record = function(r) if r.value == 'bad' then "
+                               "error('three') end r.value = r.value .. 3 "
+                               "end"));
+    reload(chain);
+    expect(chain, "bad|x|bad|y", "-|x3|-|y3");
+    assert_string_equal(told(chain, 0, "version"), "3");
+    save("a.lua", MARK("4"));
+    reload(chain);
+    expect(chain, "x|bad", "x4|bad4");
+    tg_chain_free(chain);
+    tg_vm_free(vm);
+}
+
+/* tide.fatal of a new version does not end the task. */
+static void test_fatal(void **state)
+{
+    tg_vm *vm;
+    tg_chain *chain;
+    (void)state;
+    save("a.lua", MARK("1"));
+    vm = new_vm();
+    chain = new_chain(vm, "a");
+    save("a.lua", VERSION("2", "record = function(r) error(tide.fatal('no')) "
+                               "end"));
+    reload(chain);
+    expect(chain, "x|y", "x1|y1");
+    assert_string_equal(told(chain, 0, "version"), "1");
+    assert_non_null(strstr(told(chain, 0, "last_error"), "no"));
+    tg_chain_free(chain);
+    tg_vm_free(vm);
+}
+
+/* Everything that a refused version did is gone. */
+static void test_nothing_left(void **state)
+{
+    tg_vm *vm;
+    tg_chain *chain;
+    (void)state;
+    save("a.lua", MARK("1"));
+    save("b.lua", VERSION("b", "record = function(r) if r.headers:get('h') or "
+                               "r.topic ~= 't' or r.key ~= nil then "
+                               "r.value = 'left' end end"));
+    vm = new_vm();
+    chain = new_chain(vm, "a,b");
+    expect(chain, "x", "x1");
+    save("a.lua",
+         VERSION("2", "record = function(r) local v = r.value "
+                      "if v == 'v' then r:drop() return end "
+                      "if v == 'w' then r:reject('w') return end "
+                      "r:split().value = 'more' r.headers:set('h', 'h') "
+                      "r.topic = 'other' r.key = 'k' r.value = 'no' "
+                      "if v == 'z' then error('end') end end"));
+    reload(chain);
+    assert_string_equal(told(chain, 0, "version"), "2");
+    expect(chain, "v|x|w|y|z", "v1|x1|w1|y1|z1");
+    assert_non_null(strstr(told(chain, 0, "last_error"), "end"));
+    assert_string_equal(told(chain, 0, "version"), "1");
+    tg_chain_free(chain);
+    tg_vm_free(vm);
+}
+
+/* A module that the new version does not want any more may be gone; one that
+ * is only gone is waited for. */
+static void test_module_gone(void **state)
+{
+    tg_vm *vm;
+    tg_chain *chain;
+    char *module = path_of("words.lua");
+    (void)state;
+    save("words.lua", "return 'm'");
+    save("a.lua", "local tide, w = require 'tidegate', require 'words'\n"
+                  "return tide.transform { version = 'm', record = function(r) "
+                  "r.value = r.value .. w end }");
+    vm = new_vm();
+    chain = new_chain(vm, "a");
+    expect(chain, "x", "xm");
+    assert_int_equal(unlink(module), 0);
+    reload(chain);
+    assert_string_equal(told(chain, 0, "last_error"), "");
+    expect(chain, "x", "xm");
+    save("a.lua", MARK("2"));
+    reload(chain);
+    expect(chain, "x", "x2");
+    assert_string_equal(told(chain, 0, "version"), "2");
+    tg_free(module);
+    tg_chain_free(chain);
+    tg_vm_free(vm);
+}
+
 /* A first batch that the predicate keeps away proves nothing. */
 static void test_trial_needs_records(void **state)
 {
@@ -445,6 +565,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_taken_and_refused),
         cmocka_unit_test(test_bad_record),
+        cmocka_unit_test(test_worse),
+        cmocka_unit_test(test_fatal),
+        cmocka_unit_test(test_nothing_left),
+        cmocka_unit_test(test_module_gone),
         cmocka_unit_test(test_trial_needs_records),
         cmocka_unit_test(test_state),
         cmocka_unit_test(test_change),
