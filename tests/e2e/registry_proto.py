@@ -11,7 +11,8 @@ import _rig as rig
 lib.need_broker()
 rig.enter()
 
-from confluent_kafka import Consumer, Producer  # noqa: E402
+from confluent_kafka import (  # noqa: E402
+    OFFSET_BEGINNING, Consumer, Producer, TopicPartition)
 from confluent_kafka.schema_registry import (  # noqa: E402
     Schema, SchemaReference, SchemaRegistryClient)
 from confluent_kafka.schema_registry.json_schema import (  # noqa: E402
@@ -56,15 +57,13 @@ def fetch(topic, n):
     """Values of the first n records."""
     consumer = Consumer({"bootstrap.servers": lib.BOOTSTRAP,
                          "group.id": lib.unique("g"),
-                         "topic.metadata.refresh.interval.ms": 200,
                          "auto.offset.reset": "earliest"})
-    consumer.subscribe([topic])
+    consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     found = []
 
     def more():
-        message = consumer.poll(0.2)
-        if message is not None and not message.error():
-            found.append(message.value())
+        found.extend(m.value() for m in consumer.consume(n, 0.2)
+                     if not m.error())
         return len(found) >= n
     lib.await_(more, lambda: "%d of %d records in %s" % (len(found), n, topic))
     consumer.close()
