@@ -47,6 +47,8 @@ int tg_js_decode(const tg_schema *schema, const char *p, size_t len,
 int tg_js_encode(tg_buf *out, const tg_value *v, const tg_schema *schema,
                  const tg_js_settings *set, tg_batch *batch, tg_err *err);
 
+/* False for a schema whose values JsonConverter has in another form. */
+bool tg__js_ordinary(const tg_schema *schema);
 bool tg_js_is_union(const tg_schema *schema);
 static inline bool tg_js_is_any(const tg_schema *schema)
 {

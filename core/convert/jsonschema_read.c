@@ -105,16 +105,16 @@ static const tg_schema *anything(bool optional)
 
 /* False for a schema whose values the typed reader does not read alike.
  */
-static bool ordinary(const tg_schema *s)
+bool tg__js_ordinary(const tg_schema *s)
 {
     if (tg_js_is_any(s) || tg_js_is_union(s))
         return false;
-    if (s->tag == TG_MAP && (!tg_js_is_object(s) || !ordinary(s->value)))
+    if (s->tag == TG_MAP && (!tg_js_is_object(s) || !tg__js_ordinary(s->value)))
         return false;
-    if (s->tag == TG_ARRAY && !ordinary(s->value))
+    if (s->tag == TG_ARRAY && !tg__js_ordinary(s->value))
         return false;
     for (uint32_t i = 0; i < s->nfields; i++)
-        if (!ordinary(s->fields[i].schema))
+        if (!tg__js_ordinary(s->fields[i].schema))
             return false;
     return true;
 }
@@ -130,7 +130,7 @@ static char *default_text(const json_t *v)
 
 static bool read_default(tg_js_reader *r, draft *d, const json_t *v)
 {
-    if (!v || json_is_null(v) || !ordinary(&d->schema))
+    if (!v || json_is_null(v) || !tg__js_ordinary(&d->schema))
         return true;
     char *text = default_text(v);
     const char *kept = keep(d, tg_strdup(text));

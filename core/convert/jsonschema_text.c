@@ -142,7 +142,7 @@ static void write_common(writer *w, const tg_schema *s)
         tg_json_string(&w->out, s->params[i].value, strlen(s->params[i].value));
     }
     tg_buf_str(&w->out, first ? "" : "}");
-    if (s->has_default)
+    if (s->has_default && tg__js_ordinary(s))
         tg_buf_printf(&w->out, ",\"default\":%s", s->default_json);
 }
 

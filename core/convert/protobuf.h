@@ -168,6 +168,7 @@ typedef struct tg_pb_writer {
     tg_pb_out *made; /* all of them */
     const tg_schema *schema;
     const tg_pb_settings *set;
+    bool lenient; /* fields that the message does not have are left out */
 } tg_pb_writer;
 
 /* .proto text of a Connect schema, and the full name of its message; both new

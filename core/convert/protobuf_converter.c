@@ -109,23 +109,32 @@ static tg_proto_set *set_of(tg_registry_schema *schema, tg_err *err)
 
 /* --- the bytes in front --------------------------------------------------- */
 
+/* A number in as few bytes as it takes: no two forms of one path. */
+static bool read_number(tg_pb_in *in, int64_t *out)
+{
+    const char *at = in->p;
+    uint64_t v;
+    if (!tg_pb_varint(in, &v) || v >> 32 ||
+        (size_t)(in->p - at) != tg_pb_size(v))
+        return false;
+    *out = tg_pb_unzigzag(v);
+    return true;
+}
+
 /* The message's path behind the id: its numbers into path; the bytes taken, or
  * 0 when they are malformed. */
 static size_t read_path(const char *p, size_t len, int32_t *path, uint32_t *n)
 {
     tg_pb_in in = {p, p + len};
-    uint64_t v;
-    if (!tg_pb_varint(&in, &v) || v >> 32)
-        return 0;
-    int64_t count = tg_pb_unzigzag(v);
-    if (count < 0 || count > TG_PROTO_DEPTH)
+    int64_t count, v;
+    if (!read_number(&in, &count) || count < 0 || count > TG_PROTO_DEPTH)
         return 0;
     *n = count ? (uint32_t)count : 1;
     path[0] = 0;
     for (int64_t i = 0; i < count; i++) {
-        if (!tg_pb_varint(&in, &v) || v >> 32)
+        if (!read_number(&in, &v))
             return 0;
-        path[i] = (int32_t)tg_pb_unzigzag(v);
+        path[i] = (int32_t)v;
     }
     return (size_t)(in.p - p);
 }
@@ -269,6 +278,8 @@ static int entry_fill(proto_impl *impl, write_entry *e, const tg_record *rec,
     e->writer = m ? tg_pb_writer_new(m, e->schema, &impl->set, err) : NULL;
     if (!e->writer)
         return err->code;
+    e->writer->lenient = !tg_registry_given(impl->registry) &&
+                         !tg_registry_strict(impl->registry);
     e->registered = registered;
     e->headlen = write_head(head, registered->id, m);
     e->head = tg_alloc(e->headlen);

@@ -365,7 +365,7 @@ static int write_map(writing *w, const tg_pb_put *put, const tg_value *v)
 
 static int write_slot(writing *w, const tg_pb_put *put, const tg_value *v)
 {
-    if (nothing(v))
+    if (nothing(v) || (put->missing && w->writer->lenient))
         return 0;
     if (put->missing)
         return tg_err_set(w->err, TG_ERR_DATA,

@@ -311,6 +311,63 @@ static void test_connect_schemas(void **state)
         "\"optional\":false,\"name\":\"p.M\"}");
 }
 
+/* --- schemas of others ---------------------------------------------------- */
+
+static const char row[] =
+    "{\"schema\":{\"type\":\"struct\",\"name\":\"x.Mine\",\"fields\":[{"
+    "\"field\":\"a\",\"type\":\"int32\"},{\"field\":\"b\",\"type\":"
+    "\"string\"}]},\"payload\":{\"a\":5,\"b\":\"x\"}}";
+
+static void by_newest(const char *more, const char *want, const char *refused)
+{
+    char settings[128];
+    snprintf(settings, sizeof settings,
+             "auto.register.schemas=false,use.latest.version=true%s", more);
+    tg_converter *conv = protobuf(settings, "value");
+    tg_err err = {0};
+    tg_cell *cell = cell_of(batch, envelope, row, strlen(row));
+    tg_record_set_topic(cell->record, "n", 1);
+    int rc = tg_cell_encode(cell, conv, &err);
+    if (refused) {
+        assert_int_equal(rc, TG_ERR_DATA);
+        assert_has(err.text, refused);
+    } else {
+        char bytes[64];
+        size_t n = unhex(want, bytes);
+        if (rc)
+            fail_msg("%s", err.text);
+        assert_int_equal(cell->outlen, n + 5);
+        assert_memory_equal(cell->out + 5, bytes, n);
+    }
+    tg_converter_free(conv);
+}
+
+/* Written by name into the newest version; the message of that name, else the
+ * first. */
+static void test_newest_version(void **state)
+{
+    (void)state;
+    fake_add(fake, "n-value",
+             "syntax = \"proto3\"; message Z {}  message Y {"
+             " sint64 a = 9; bytes c = 3; string b = 2; }",
+             "PROTOBUF", NULL);
+    by_newest("", NULL, "the Protobuf schema has no field \"a\"");
+    by_newest(",latest.compatibility.strict=false", "00", NULL);
+    fake_add(fake, "n-value",
+             "syntax = \"proto3\"; package x; message Z {} message Mine {"
+             " sint64 a = 9; bytes c = 3; string b = 2; }",
+             "PROTOBUF", NULL);
+    by_newest("",
+              "0202"
+              "120178"
+              "480a",
+              NULL);
+    fake_add(fake, "n-value",
+             "syntax = \"proto3\"; message Mine { bool a = 1; }", "PROTOBUF",
+             NULL);
+    by_newest("", NULL, "field \"a\" is int32 in the record, but bool");
+}
+
 /* --- whole scalars -------------------------------------------------------- */
 
 static void test_scalars(void **state)
@@ -485,7 +542,8 @@ int main(void)
                                        cmocka_unit_test(test_bad_schemas),
                                        cmocka_unit_test(test_bad_bytes),
                                        cmocka_unit_test(test_bad_values),
-                                       cmocka_unit_test(test_connect_schemas)};
+                                       cmocka_unit_test(test_connect_schemas),
+                                       cmocka_unit_test(test_newest_version)};
     tg_convert_init();
     tg_log_level = TG_LOG_WARN;
     fake = fake_start();
