@@ -28,17 +28,26 @@ static void *alloc(binder *b, size_t n)
     return p;
 }
 
+static const tg_proto_field *exactly(const tg_proto_message *m,
+                                     const char *name)
+{
+    for (uint32_t i = 0; i < m->nfields; i++)
+        if (strcmp(m->fields[i]->name, name) == 0)
+            return m->fields[i];
+    return NULL;
+}
+
+/* The name as it is, or as it would have been written. */
 static const tg_proto_field *field_named(binder *b, const tg_proto_message *m,
                                          const char *name)
 {
-    const tg_proto_field *found = NULL;
-    tg_buf text = {0};
-    tg_pb_scrub(&text, name, b->writer->set);
-    const char *want = tg_buf_cstr(&text);
-    for (uint32_t i = 0; i < m->nfields && !found; i++)
-        if (strcmp(m->fields[i]->name, want) == 0)
-            found = m->fields[i];
-    tg_buf_fini(&text);
+    const tg_proto_field *found = exactly(m, name);
+    if (!found && b->writer->set->scrub) {
+        tg_buf text = {0};
+        tg_pb_scrub(&text, name, b->writer->set);
+        found = exactly(m, tg_buf_cstr(&text));
+        tg_buf_fini(&text);
+    }
     return found;
 }
 
