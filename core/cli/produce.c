@@ -231,17 +231,15 @@ static void complain(produce *p, const char *text)
         fprintf(stderr, "tidegate produce: further errors are only counted\n");
 }
 
-static void on_delivery(void *ctx, tg_batch *batch, const char *topic,
-                        int32_t partition, int64_t offset, const char *payload,
-                        const tg_err *err)
+static void on_delivery(void *ctx, tg_record *rec, const char *topic,
+                        int32_t partition, int64_t offset, const tg_err *err)
 {
     produce *p = ctx;
-    slot *s = batch->owner;
+    slot *s = rec->batch->owner;
 
     (void)topic;
     (void)partition;
     (void)offset;
-    (void)payload;
     s->outstanding--;
     if (!err) {
         p->delivered++;

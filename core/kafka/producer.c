@@ -1,7 +1,7 @@
 /*
  * The producer. Records are handed to librdkafka without copying: the batch
- * owns the bytes until the last of its records is delivered, and each message
- * carries its batch as opaque.
+ * owns them and their bytes until the last one is delivered, and each message
+ * carries its record as opaque.
  *
  * Plain records go through rd_kafka_produce_batch in runs of one topic and one
  * requested partition, because in that form librdkafka accepts a prefix: an
@@ -55,8 +55,7 @@ typedef struct topic {
 /* A message refused behind accepted ones: reported by the next poll. */
 typedef struct refused {
     struct refused *next;
-    tg_batch *batch;
-    const char *payload;
+    tg_record *rec;
     topic *topic;
     size_t size;
     int32_t partition;
@@ -87,9 +86,9 @@ static bool about_contents(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
 }
 
-static void deliver(tg_producer *producer, tg_batch *batch, const char *name,
-                    int32_t partition, int64_t offset, const char *payload,
-                    size_t size, rd_kafka_resp_err_t code)
+static void deliver(tg_producer *producer, tg_record *rec, const char *name,
+                    int32_t partition, int64_t offset, size_t size,
+                    rd_kafka_resp_err_t code)
 {
     char thing[320], detail[128];
     tg_err err;
@@ -97,8 +96,7 @@ static void deliver(tg_producer *producer, tg_batch *batch, const char *name,
     producer->served++;
     tg__window_give(&producer->window, size);
     if (!code) {
-        producer->fn(producer->ctx, batch, name, partition, offset, payload,
-                     NULL);
+        producer->fn(producer->ctx, rec, name, partition, offset, NULL);
         return;
     }
     tg_err_clear(&err);
@@ -108,7 +106,7 @@ static void deliver(tg_producer *producer, tg_batch *batch, const char *name,
     tg__rk_fail(&producer->rk, &err, code, thing, detail);
     if (about_contents(code))
         err.code = TG_ERR_DATA;
-    producer->fn(producer->ctx, batch, name, partition, -1, payload, &err);
+    producer->fn(producer->ctx, rec, name, partition, -1, &err);
 }
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *msg,
@@ -118,7 +116,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *msg,
 
     (void)rk;
     deliver(producer, msg->_private, rd_kafka_topic_name(msg->rkt),
-            msg->partition, msg->err ? -1 : msg->offset, msg->payload,
+            msg->partition, msg->err ? -1 : msg->offset,
             msg->len + msg->key_len, msg->err);
 }
 
@@ -130,8 +128,8 @@ static void serve_refused(tg_producer *producer)
     producer->refused_end = &producer->refused;
     for (; list; list = next) {
         next = list->next;
-        deliver(producer, list->batch, list->topic->name, list->partition, -1,
-                list->payload, list->size, list->code);
+        deliver(producer, list->rec, list->topic->name, list->partition, -1,
+                list->size, list->code);
         tg_free(list);
     }
 }
@@ -141,8 +139,7 @@ static void refuse_later(tg_producer *producer, topic *t,
 {
     refused *r = tg_alloc(sizeof *r);
 
-    *r = (refused){.batch = msg->_private,
-                   .payload = msg->payload,
+    *r = (refused){.rec = msg->_private,
                    .topic = t,
                    .size = msg->len + msg->key_len,
                    .partition = partition,
@@ -329,14 +326,14 @@ static const char *bytes_of(const tg_cell *cell)
     return cell->out ? cell->out : "";
 }
 
-static void fill(rd_kafka_message_t *msg, tg_batch *batch, const tg_record *rec)
+static void fill(rd_kafka_message_t *msg, tg_record *rec)
 {
     msg->err = RD_KAFKA_RESP_ERR_NO_ERROR;
     msg->payload = (void *)(uintptr_t)bytes_of(&rec->value);
     msg->len = part_size(&rec->value);
     msg->key = (void *)(uintptr_t)bytes_of(&rec->key);
     msg->key_len = part_size(&rec->key);
-    msg->_private = batch;
+    msg->_private = rec;
 }
 
 static int fail_record(tg_producer *producer, topic *t,
@@ -383,7 +380,7 @@ static int send_run(tg_producer *producer, tg_batch *batch, topic *t,
     bool full = false;
 
     for (; i < batch->n && n < RUN; i++) {
-        const tg_record *rec = batch->items[i];
+        tg_record *rec = batch->items[i];
 
         if (rec->verdict != TG_KEEP)
             continue;
@@ -398,7 +395,7 @@ static int send_run(tg_producer *producer, tg_batch *batch, topic *t,
             break;
         tg__window_take(&producer->window, size_of(rec));
         at[n] = i;
-        fill(&producer->run[n++], batch, rec);
+        fill(&producer->run[n++], rec);
     }
     at[n] = i;
     if (n == 0)
@@ -435,8 +432,8 @@ static rd_kafka_headers_t *headers_of(const tg_record *rec)
 /* One record with a timestamp or headers. The headers stay ours if the call
  * fails (headers that librdkafka builds itself are freed twice there before
  * 2.12). */
-static int send_one(tg_producer *producer, tg_batch *batch, topic *t,
-                    int64_t now, const tg_record *rec, tg_err *err)
+static int send_one(tg_producer *producer, topic *t, int64_t now,
+                    tg_record *rec, tg_err *err)
 {
     rd_kafka_headers_t *headers = headers_of(rec);
     int32_t partition =
@@ -457,7 +454,7 @@ static int send_one(tg_producer *producer, tg_batch *batch, topic *t,
     vus[n].u.mem.ptr = (void *)(uintptr_t)bytes_of(&rec->key);
     vus[n++].u.mem.size = part_size(&rec->key);
     vus[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
-    vus[n++].u.ptr = batch;
+    vus[n++].u.ptr = rec;
     if (rec->timestamp >= 0) {
         vus[n].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
         vus[n++].u.i64 = rec->timestamp;
@@ -484,7 +481,7 @@ int tg_producer_send(tg_producer *producer, tg_batch *batch, uint32_t *from,
     int64_t now = clock_ns();
 
     while (*from < batch->n) {
-        const tg_record *rec = batch->items[*from];
+        tg_record *rec = batch->items[*from];
         topic *t;
         int rc;
 
@@ -503,7 +500,7 @@ int tg_producer_send(tg_producer *producer, tg_batch *batch, uint32_t *from,
         } else if (!tg__window_room(&producer->window, size_of(rec))) {
             rc = 1;
         } else {
-            rc = send_one(producer, batch, t, now, rec, err);
+            rc = send_one(producer, t, now, rec, err);
             if (!rc) {
                 tg__window_take(&producer->window, size_of(rec));
                 ++*from;

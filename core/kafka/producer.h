@@ -4,7 +4,7 @@
  * tg_producer_poll/flush on that thread.
  *
  * Hot path: rd_kafka_produce_batch for records without timestamp and headers,
- * rd_kafka_produceva for the others; _private is the record's batch.
+ * rd_kafka_produceva for the others; _private is the record.
  * (feasibility-kafka 5.1: queue of 20,000, acks=all, max.in.flight 1,
  * idempotence on (window.h), no message timeout, murmur2_random.)
  */
@@ -14,13 +14,13 @@
 
 typedef struct tg_producer tg_producer;
 
-/* One message came to its end. kafka_offset is -1 unless acknowledged; err is
- * NULL or why it was not delivered. payload identifies the record inside the
- * batch (its value.out) when err is set. TG_ERR_DATA: the broker refused what was
- * in a request; another record of the same request may be the cause. */
-typedef void (*tg_delivery_fn)(void *ctx, tg_batch *batch, const char *topic,
+/* The message of a record came to its end. kafka_offset is -1 unless
+ * acknowledged; err is NULL or why it was not delivered. TG_ERR_DATA: the
+ * broker refused what was in a request; another record of the same request may
+ * be the cause. */
+typedef void (*tg_delivery_fn)(void *ctx, tg_record *rec, const char *topic,
                                int32_t partition, int64_t kafka_offset,
-                               const char *payload, const tg_err *err);
+                               const tg_err *err);
 
 /* config: merged Java or librdkafka names. */
 tg_producer *tg_producer_new(const json_t *config, tg_delivery_fn fn, void *ctx,

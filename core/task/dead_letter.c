@@ -4,11 +4,13 @@
  *
  *   add -> last batch of the list -> producer -> report -> batch empty: freed
  *
- * A letter that is refused with a stack trace in it is sent once more without
- * (the trace may be what made it too large). When that fails too, a letter of
- * a task that goes on without its record (errors.tolerance=all) would be a lost
- * record: the task fails instead and its offsets stay. When the task fails
- * anyway, the failure is logged and counted only.
+ * A broker refuses all letters of a request for one of them, or for their size
+ * together: each is sent once more in a request of its own. One that is refused
+ * with a stack trace in it is then sent without (the trace may be what made it
+ * too large). When that fails too, a letter of a task that goes on without its
+ * record (errors.tolerance=all) would be a lost record: the task fails instead
+ * and its offsets stay. When the task fails anyway, the failure is logged and
+ * counted only.
  *
  * The task's thread; delivery reports are served inside tg_producer_poll.
  */
@@ -32,6 +34,9 @@ enum {
     TELL_S = 30
 };
 
+/* Stage of a letter that goes in a request of its own. */
+enum { ALONE = 1 };
+
 static const char TOPIC[] = "errors.deadletterqueue.topic.name";
 static const char REPLICATION[] =
     "errors.deadletterqueue.topic.replication.factor";
@@ -53,6 +58,7 @@ struct tg_dead_letters {
     letters *first, *last;
     int64_t under_way; /* letters that are not settled */
     int64_t bytes;
+    bool alone; /* the producer may have a letter that is to be alone */
     bool closing;
     bool failed;
     tg_err failure;
@@ -208,8 +214,6 @@ void tg_dead_letters_free(tg_dead_letters *d, int timeout_ms)
     tg_free(d);
 }
 
-/* --- making a letter ----------------------------------------------------- */
-
 /* --- letters ------------------------------------------------------------- */
 
 static letters *room(tg_dead_letters *d)
@@ -257,31 +261,35 @@ static void weigh(tg_dead_letters *d, const tg_record *letter)
     l->bytes += n;
     d->bytes += (int64_t)n;
     d->under_way++;
-    tg_page_add(d->task->page->dlq_requests, 1);
 }
 
 /* --- sending ------------------------------------------------------------- */
 
-/* The same letter once more, without its last header. */
-static void send_shorter(tg_dead_letters *d, const tg_record *old)
+/* The same letter once more, alone and with so many of its headers. */
+static void send_again(tg_dead_letters *d, const tg_record *old,
+                       uint32_t headers)
 {
-    tg_record *letter = new_letter(d, old->nheaders);
+    tg_record *letter = new_letter(d, headers);
 
-    tg__letter_copy(letter, old, old->nheaders - 1);
+    tg__letter_copy(letter, old, headers);
+    letter->stage = ALONE;
     weigh(d, letter);
 }
 
 static void refused(tg_dead_letters *d, const tg_record *letter,
                     const tg_err *why)
 {
-    const char *place =
-        letter && letter->reason ? letter->reason : "that failed";
+    const char *place = letter->reason ? letter->reason : "that failed";
 
     d->under_way--;
     if (d->closing)
         return;
-    if (letter && tg__letter_has_trace(letter)) {
-        send_shorter(d, letter);
+    if (why->code == TG_ERR_DATA && letter->stage != ALONE) {
+        send_again(d, letter, letter->nheaders);
+        return;
+    }
+    if (tg__letter_has_trace(letter)) {
+        send_again(d, letter, letter->nheaders - 1);
         return;
     }
     tg_page_add(d->task->page->dlq_failures, 1);
@@ -301,35 +309,18 @@ static void refused(tg_dead_letters *d, const tg_record *letter,
                place, d->topic, why->text, TOPIC);
 }
 
-static const tg_record *find_letter(const tg_batch *batch, const char *payload)
-{
-    const tg_record *found = NULL;
-
-    for (uint32_t i = 0; i < batch->n; i++) {
-        const tg_record *rec = batch->items[i];
-        const char *sent = rec->value.outlen < 0 ? NULL : rec->value.out;
-        if (sent != payload)
-            continue;
-        if (found)
-            return NULL; /* several without a value: which, nobody knows */
-        found = rec;
-    }
-    return found;
-}
-
-static void on_report(void *ctx, tg_batch *batch, const char *topic,
-                      int32_t partition, int64_t offset, const char *payload,
-                      const tg_err *err)
+static void on_report(void *ctx, tg_record *letter, const char *topic,
+                      int32_t partition, int64_t offset, const tg_err *err)
 {
     tg_dead_letters *d = ctx;
-    letters *l = batch->owner;
+    letters *l = letter->batch->owner;
 
     (void)topic;
     (void)partition;
     (void)offset;
     l->pending--;
     if (err)
-        refused(d, find_letter(batch, payload), err);
+        refused(d, letter, err);
     else
         d->under_way--;
 }
@@ -348,20 +339,44 @@ static int make_producer(tg_dead_letters *d, tg_err *err)
     return d->producer ? 0 : err->code;
 }
 
+/* The end of what may follow in one go: a letter that goes alone, or those
+ * before it. 0: not now. */
+static uint32_t next_end(tg_dead_letters *d, const tg_batch *batch,
+                         uint32_t from)
+{
+    bool idle = tg_producer_outstanding(d->producer) == 0;
+    uint32_t end = from;
+
+    if (d->alone && !idle)
+        return 0;
+    d->alone = batch->items[from]->stage == ALONE;
+    if (d->alone)
+        return idle ? from + 1 : 0;
+    while (end < batch->n && batch->items[end]->stage != ALONE)
+        end++;
+    return end;
+}
+
 /* Hands over what the producer takes. */
 static void hand_over(tg_dead_letters *d)
 {
     for (letters *l = d->first; l; l = l->next) {
         while (l->from < l->batch->n) {
-            uint32_t queued = 0;
+            uint32_t queued = 0, n = l->batch->n, end = n;
             tg_err err = {0};
             int rc = make_producer(d, &err);
-            if (rc == 0)
+            if (rc == 0) {
+                end = next_end(d, l->batch, l->from);
+                if (end == 0)
+                    return;
+                l->batch->n = end;
                 rc = tg_producer_send(d->producer, l->batch, &l->from, &queued,
                                       &err);
+                l->batch->n = n;
+            }
             l->pending += queued;
             if (rc == 0)
-                break;
+                continue;
             if (rc == 1 || (err.retriable && !err.fatal))
                 return;
             refused(d, l->batch->items[l->from++], &err);
@@ -455,6 +470,7 @@ void tg_dead_letters_add(tg_dead_letters *d, const tg_record *rec,
     tg__letter_write(d->task, d->settings.context, letter, rec, original,
                      stage);
     weigh(d, letter);
+    tg_page_add(d->task->page->dlq_requests, 1);
     turn(d, 0);
 }
 

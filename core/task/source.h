@@ -37,11 +37,11 @@ typedef struct tg__source {
     int pooled;
     uint32_t batch_max;                 /* records a poll */
     int64_t slice_bytes, slice_records; /* of a segment; 0: whole batches */
-    int64_t acked; /* records since the counters were written */
+    int64_t acked;  /* records since the counters were written */
     uint32_t again; /* records of all batches to be sent again */
     uint64_t ages;
-    bool closing;  /* reports are of our own purge: they say nothing */
-    bool failed;   /* a record could not be delivered */
+    bool closing; /* reports are of our own purge: they say nothing */
+    bool failed;  /* a record could not be delivered */
     tg_err failure;
     int64_t next_commit_ns;
     int64_t released_ns; /* last progress of a release */
@@ -58,9 +58,9 @@ void tg__source_trim(tg__source *s);
 void tg__source_free_batches(tg__source *s);
 
 /* The producer's delivery function; ctx is the tg__source. */
-void tg__source_delivered(void *ctx, tg_batch *batch, const char *topic,
+void tg__source_delivered(void *ctx, tg_record *rec, const char *topic,
                           int32_t partition, int64_t kafka_offset,
-                          const char *payload, const tg_err *err);
+                          const tg_err *err);
 /* What a report or a failed call says about a record that is not delivered:
  * asks the policy. 0: skipped; TG_ERR_*: the task fails. */
 int tg__source_refuse(tg__source *s, tg__source_batch *sb, tg_record *rec,

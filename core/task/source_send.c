@@ -99,32 +99,6 @@ void tg__source_free_batches(tg__source *s)
 
 /* --- delivery ------------------------------------------------------------ */
 
-static bool is_sent_as(const tg_record *rec, const char *topic,
-                       const char *payload)
-{
-    const char *sent = rec->value.outlen < 0 ? NULL : rec->value.out;
-
-    return sent == payload && rec->verdict == TG_KEEP &&
-           strlen(topic) == rec->topiclen &&
-           memcmp(topic, rec->topic, rec->topiclen) == 0;
-}
-
-/*
- * The record that a report is about. Tombstones of one topic look alike, and so
- * do split records that share their origin's bytes: the first that is not
- * refused yet stands for the others. Each report takes one of them and there
- * are never more reports than records handed over, which come first, so none
- * that is still to be sent is ever taken.
- */
-static tg_record *find_payload(tg_batch *batch, const char *topic,
-                               const char *payload)
-{
-    for (uint32_t i = 0; i < batch->n; i++)
-        if (is_sent_as(batch->items[i], topic, payload))
-            return batch->items[i];
-    return NULL;
-}
-
 static int ask_policy(tg__source *s, const tg__source_batch *sb,
                       const tg_record *rec, const tg_error_stage *stage,
                       tg_err *err)
@@ -148,42 +122,33 @@ int tg__source_refuse(tg__source *s, tg__source_batch *sb, tg_record *rec,
     return ask_policy(s, sb, rec, &stage, err);
 }
 
-static void delivery_failed(tg__source *s, tg__source_batch *sb,
-                            const char *topic, const char *payload,
+static void delivery_failed(tg__source *s, tg__source_batch *sb, tg_record *rec,
                             const tg_err *why)
 {
-    tg_record *rec = find_payload(sb->batch, topic, payload);
     tg_err err = {0};
 
-    if (rec && tg__source_again(s, sb, rec, why))
+    if (tg__source_again(s, sb, rec, why))
         return;
-    if (rec && tg__source_refuse(s, sb, rec, why, &err) == 0) {
+    if (tg__source_refuse(s, sb, rec, why, &err) == 0) {
         tg_offset_tracker_ack(s->tracker, sb->seg, NULL, 0, -1);
-        return;
+    } else if (!s->failed) {
+        s->failed = true;
+        s->failure = err;
     }
-    if (s->failed)
-        return;
-    s->failed = true;
-    if (!rec)
-        tg_err_set(&err, why->code,
-                   "Source connector %s, task %d: a record for topic %s was "
-                   "not delivered: %s",
-                   s->task->name, s->task->id, topic, why->text);
-    s->failure = err;
 }
 
-void tg__source_delivered(void *ctx, tg_batch *batch, const char *topic,
+void tg__source_delivered(void *ctx, tg_record *rec, const char *topic,
                           int32_t partition, int64_t kafka_offset,
-                          const char *payload, const tg_err *err)
+                          const tg_err *err)
 {
     tg__source *s = ctx;
-    tg__source_batch *sb = batch->owner;
+    tg__source_batch *sb = rec->batch->owner;
 
     sb->pending--;
     if (s->closing) {
         /* purged by ourselves: the segment stays open */
     } else if (err) {
-        delivery_failed(s, sb, topic, payload, err);
+        delivery_failed(s, sb, rec, err);
     } else {
         s->acked++;
         tg_offset_tracker_ack(s->tracker, sb->seg, topic, partition,

@@ -47,16 +47,15 @@ typedef struct deliveries {
     tg_batch *batch; /* of the last one */
 } deliveries;
 
-static inline void count_delivery(void *ctx, tg_batch *batch, const char *topic,
+static inline void count_delivery(void *ctx, tg_record *rec, const char *topic,
                                   int32_t partition, int64_t kafka_offset,
-                                  const char *payload, const tg_err *err)
+                                  const tg_err *err)
 {
     deliveries *d = ctx;
 
     (void)topic;
     (void)partition;
-    (void)payload;
-    d->batch = batch;
+    d->batch = rec->batch;
     if (err) {
         d->bad++;
         d->err = *err;

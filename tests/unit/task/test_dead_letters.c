@@ -81,16 +81,14 @@ static void topic(const char *name)
 
 /* --- records ------------------------------------------------------------- */
 
-static void sent(void *ctx, tg_batch *batch, const char *name,
-                 int32_t partition, int64_t offset, const char *payload,
-                 const tg_err *err)
+static void sent(void *ctx, tg_record *rec, const char *name, int32_t partition,
+                 int64_t offset, const tg_err *err)
 {
     (void)ctx;
-    (void)batch;
+    (void)rec;
     (void)name;
     (void)partition;
     (void)offset;
-    (void)payload;
     assert_null(err);
 }
 

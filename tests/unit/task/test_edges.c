@@ -272,16 +272,14 @@ static void test_predicate_raises(void **state)
 
 /* --- sinks --------------------------------------------------------------- */
 
-static void nothing(void *ctx, tg_batch *batch, const char *topic,
-                    int32_t partition, int64_t offset, const char *payload,
-                    const tg_err *err)
+static void nothing(void *ctx, tg_record *rec, const char *topic,
+                    int32_t partition, int64_t offset, const tg_err *err)
 {
     (void)ctx;
-    (void)batch;
+    (void)rec;
     (void)topic;
     (void)partition;
     (void)offset;
-    (void)payload;
     assert_null(err);
 }
 

@@ -225,8 +225,8 @@ static void fill_topic(const char *topic, int from, int n)
     tg_err err = {0};
     uint32_t at = 0, queued = 0;
     tg_producer *producer;
-    void nothing(void *, tg_batch *, const char *, int32_t, int64_t,
-                 const char *, const tg_err *);
+    void nothing(void *, tg_record *, const char *, int32_t, int64_t,
+                 const tg_err *);
 
     producer = tg_producer_new(config, nothing, NULL, &err);
     assert_non_null(producer);
@@ -248,17 +248,16 @@ static void fill_topic(const char *topic, int from, int n)
     json_decref(config);
 }
 
-void nothing(void *ctx, tg_batch *batch, const char *topic, int32_t partition,
-             int64_t offset, const char *payload, const tg_err *err);
-void nothing(void *ctx, tg_batch *batch, const char *topic, int32_t partition,
-             int64_t offset, const char *payload, const tg_err *err)
+void nothing(void *ctx, tg_record *rec, const char *topic, int32_t partition,
+             int64_t offset, const tg_err *err);
+void nothing(void *ctx, tg_record *rec, const char *topic, int32_t partition,
+             int64_t offset, const tg_err *err)
 {
     (void)ctx;
-    (void)batch;
+    (void)rec;
     (void)topic;
     (void)partition;
     (void)offset;
-    (void)payload;
     (void)err;
 }
 
