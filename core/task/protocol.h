@@ -10,12 +10,16 @@
  *
  * supervisor -> child
  *   plan    {worker, name, config}             validate and split; then exit
- *   start   {worker, name, id, config, task, kind, offsets, embedded, paused}
+ *   start   {worker, name, id, config, task, kind, offsets, embedded, paused,
+ *           refused}
  *           worker: worker properties; config: connector config (expanded);
  *           task: one of the plan's task configs; kind "source"|"sink";
  *           offsets: source: [[partition, offset], ...];
  *           embedded: null, or {"bootstrap": "...", "window": bytes,
  *           "max_records": n, "assign": [["t",0],...]} (assign: sinks)
+ *           refused: [{kind, alias, hash, text}] versions of transforms,
+ *           predicates and the connector that this task has refused before:
+ *           it does not start with one of them
  *   pause, resume {}                           answered by status
  *   stop    {timeout_ms}                       flush, commit, exit 0
  *   commit  {}                                 report committable offsets now

@@ -8,7 +8,10 @@
  *
  * Only one VM of a process may limit the time of its calls, and C types are
  * declared once in a VM: so the old one is freed before the new one is made,
- * and going back means making the old version again from the texts it had.
+ * and going back means making the old version again from the texts it had, with
+ * the state it gave. A connector is on trial until a record has passed through
+ * it; whatever comes before that, another version included, one goes back to
+ * the last that was proven.
  *
  * The task's thread.
  */
@@ -61,18 +64,55 @@ static json_t *describe_connector(const tg_task *task)
     json_object_update(o, rest);
     json_object_set_new(o, "last_error",
                         tg_version_error(r->error, r->error_ms, r->error_hash));
+    if (r->trial)
+        json_object_set_new(o, "trial", json_true());
     json_decref(rest);
     return o;
 }
 
-static void tell_versions(tg_task *task)
+static json_t *versions(const tg_task *task)
 {
     json_t *list = tg_chain_describe(task->chain);
 
     if (task->instance)
         json_array_insert_new(list, 0, describe_connector(task));
+    return list;
+}
+
+static void tell_versions(tg_task *task)
+{
     tg_control_send(task->control, json_pack("{s:s, s:o}", "op", "transforms",
-                                             "transforms", list));
+                                             "transforms", versions(task)));
+}
+
+static bool is_same(const json_t *version, const json_t *refused)
+{
+    static const char *const members[] = {"kind", "alias", "hash"};
+
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (!json_equal(json_object_get(version, members[i]),
+                        json_object_get(refused, members[i])))
+            return false;
+    return true;
+}
+
+int tg__reload_check(const tg_task *task, tg_err *err)
+{
+    const json_t *all = json_object_get(task->start, "refused"), *refused, *v;
+    json_t *list = versions(task);
+    size_t i, k;
+
+    json_array_foreach(all, i, refused)
+        json_array_foreach(list, k, v) if (is_same(v, refused)) tg_err_set(
+            err, TG_ERR_SCRIPT,
+            "%s %s: version %s in %s was refused while the task "
+            "ran and is not used: %s; save one that works, then "
+            "restart the task",
+            tg_config_get(v, "kind", ""), tg_config_get(v, "alias", ""),
+            tg_config_get(v, "hash", ""), tg_config_get(v, "file", "its file"),
+            tg_config_get(refused, "text", ""));
+    json_decref(list);
+    return err->code;
 }
 
 /* Files as they were last looked at, not as they run: what was refused is not
@@ -92,6 +132,8 @@ static void tell_uses(tg_task *task)
     tg__reload *r = &task->reload;
     json_t *files = tg_chain_uses(task->chain), *own = json_object(), *msg;
 
+    if (r->attempt)
+        json_object_update(own, r->attempt);
     if (task->instance) {
         const tg_texts *texts = tg_instance_texts(task->instance);
         for (size_t i = 0; i < texts->n; i++)
@@ -244,7 +286,6 @@ int tg__task_ms_to_timer(const tg_task *task, int cap)
 /* What is needed to make connector and chain in another VM. */
 typedef struct move {
     tg_chain_states *states;
-    tg_buf state;    /* of the connector */
     tg_texts stages; /* of the chain: they run on as they were */
     const json_t *offsets, *parts;
 } move;
@@ -252,7 +293,6 @@ typedef struct move {
 static void move_fini(move *m)
 {
     tg_chain_states_free(m->states);
-    tg_buf_fini(&m->state);
     tg_texts_fini(&m->stages);
 }
 
@@ -286,6 +326,36 @@ static void undo_enter(tg_task *task, bool chain)
     task->vm = NULL;
 }
 
+/* The files of a version that is refused: one of them may be mended, also one
+ * that the version before has no use for. */
+static void note_attempt(tg_task *task)
+{
+    tg__reload *r = &task->reload;
+    json_t *paths =
+        task->vm && !task->instance ? tg_vm_attempt(task->vm) : json_array();
+    const tg_texts *texts =
+        task->instance ? tg_instance_texts(task->instance) : NULL;
+    char hash[TG_SHA256_HEX];
+    const json_t *path;
+    size_t i;
+
+    json_decref(r->attempt);
+    r->attempt = json_object();
+    if (task->instance)
+        tg_vm_uses(task->vm); /* what it required at last, too */
+    for (i = 0; texts && i < texts->n; i++)
+        if (*texts->items[i].path)
+            json_object_set_new(r->attempt, texts->items[i].path,
+                                json_string(texts->items[i].hash));
+    json_array_foreach(paths, i, path)
+    {
+        const char *name = json_string_value(path);
+        tg_text_hash_file(name, hash);
+        json_object_set_new(r->attempt, name, json_string(hash));
+    }
+    json_decref(paths);
+}
+
 /* before: texts of the connector, NULL: its files. */
 static int enter(tg_task *task, const move *m, const tg_texts *before,
                  tg_err *err)
@@ -293,7 +363,7 @@ static int enter(tg_task *task, const move *m, const tg_texts *before,
     tg_instance_options options = {.kind = task->source ? "source" : "sink",
                                    .class_name = task->class_name,
                                    .config = task->task_config,
-                                   .state = &m->state};
+                                   .state = &task->reload.state};
     bool chain = false;
     int rc = tg__task_make_vm(task, err);
 
@@ -313,6 +383,8 @@ static int enter(tg_task *task, const move *m, const tg_texts *before,
         rc = tg_instance_open(task->instance, m->parts, err);
     if (task->vm)
         tg_vm_overlay(task->vm, NULL);
+    if (rc && !before)
+        note_attempt(task);
     if (rc)
         undo_enter(task, chain);
     return rc;
@@ -363,6 +435,8 @@ static void renewed(tg_task *task, int64_t saved_ms)
 
     tg_free(r->error);
     r->error = NULL;
+    json_decref(r->attempt);
+    r->attempt = NULL;
     r->trial = true;
     r->reloads++;
     r->loaded_ms = tg_clock_wall_ms();
@@ -376,6 +450,22 @@ static void renewed(tg_task *task, int64_t saved_ms)
     tg__task_report_state(task);
 }
 
+/* What to go back to: the version that runs, unless it is on trial itself. */
+static int keep_proven(tg_task *task, tg_err *err)
+{
+    tg__reload *r = &task->reload;
+    int rc;
+
+    if (r->trial)
+        return 0;
+    tg_buf_fini(&r->state);
+    tg_texts_fini(&r->before);
+    rc = tg_instance_state(task->instance, &r->state, err);
+    if (rc == 0)
+        tg_texts_join(&r->before, tg_instance_texts(task->instance));
+    return rc;
+}
+
 int tg__reload_renew(tg_task *task, const json_t *offsets, const json_t *parts,
                      tg_err *err)
 {
@@ -387,15 +477,13 @@ int tg__reload_renew(tg_task *task, const json_t *offsets, const json_t *parts,
 
     r->renew = false;
     look_at_connector(task, &saved_ms);
-    if (tg_instance_state(task->instance, &m.state, &why) != 0) {
+    if (keep_proven(task, &why) != 0) {
         tg_err_prefix(&why, "the connector's state");
         tg_warn(MOD, "The connector is not reloaded: %s", why.text);
         set_error(task, &why, "");
         tg_page_add(task->page->reload_failures, 1);
         return 0;
     }
-    tg_texts_fini(&r->before);
-    tg_texts_join(&r->before, tg_instance_texts(task->instance));
     tg__task_at(task, TG_AT_LOAD);
     leave(task, &m);
     rc = enter(task, &m, NULL, &why);
@@ -417,12 +505,10 @@ int tg__reload_revert(tg_task *task, const tg_err *why, const json_t *offsets,
 {
     move m = {.offsets = offsets, .parts = parts};
     char hash[TG_SHA256_HEX];
-    tg_err lost = {0};
     int rc;
 
     snprintf(hash, sizeof hash, "%s", hash_shown(task));
-    if (tg_instance_state(task->instance, &m.state, &lost) != 0)
-        tg_warn(MOD, "The connector's state is lost: %s", lost.text);
+    note_attempt(task);
     tg__task_at(task, TG_AT_LOAD);
     leave(task, &m);
     rc = go_back(task, &m, why, hash, err);
@@ -432,8 +518,12 @@ int tg__reload_revert(tg_task *task, const tg_err *why, const json_t *offsets,
 
 void tg__reload_proven(tg_task *task)
 {
-    task->reload.trial = false;
-    tg_texts_fini(&task->reload.before);
+    tg__reload *r = &task->reload;
+
+    r->news |= r->trial;
+    r->trial = false;
+    tg_texts_fini(&r->before);
+    tg_buf_fini(&r->state);
 }
 
 void tg__reload_fini(tg_task *task)
@@ -444,6 +534,8 @@ void tg__reload_fini(tg_task *task)
     json_decref(r->kept);
     json_decref(r->seen);
     json_decref(r->told);
+    json_decref(r->attempt);
     tg_texts_fini(&r->before);
+    tg_buf_fini(&r->state);
     tg_free(r->error);
 }

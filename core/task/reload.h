@@ -5,6 +5,7 @@
 #ifndef TG_TASK_RELOAD_H
 #define TG_TASK_RELOAD_H
 #include "base/err.h"
+#include "base/file.h"
 #include "base/texts.h"
 #include <jansson.h>
 #include <stdbool.h>
@@ -22,8 +23,10 @@ typedef struct tg__reload {
     bool news;      /* the connector's version or its error changed */
     int64_t due_ns; /* next timer */
     /* the connector's version */
-    bool trial; /* it has not yet polled or put anything */
-    tg_texts before;
+    bool trial;      /* it has not yet given or taken a record */
+    tg_texts before; /* of the version that has, while there is a trial */
+    tg_buf state;    /* ... and what that one handed on */
+    json_t *attempt; /* {path: hash} of what was refused; NULL: nothing */
     int64_t loaded_ms, error_ms;
     unsigned reloads;
     char *error, error_hash[TG_SHA256_HEX];
@@ -50,7 +53,10 @@ int tg__reload_renew(tg_task *task, const json_t *offsets, const json_t *parts,
 /* The new version failed at its first work (why): back to the one before. */
 int tg__reload_revert(tg_task *task, const tg_err *why, const json_t *offsets,
                       const json_t *parts, tg_err *err);
-/* It has worked. */
+/* Is one of the versions that were loaded one that the task has refused in an
+ * earlier process? TG_ERR_SCRIPT with its reason. Before start is called. */
+int tg__reload_check(const tg_task *task, tg_err *err);
+/* It has given or taken a record. */
 void tg__reload_proven(tg_task *task);
 void tg__reload_fini(tg_task *task);
 

@@ -33,6 +33,7 @@ typedef struct tg__sink_batch {
     tg_err err;
     int64_t retry_ns;        /* not before; 0: now */
     int attempts;            /* puts that asked for a retry */
+    int64_t unread_ns;       /* end of the tries to read keys and headers; 0 */
     tg__sink_search *search; /* NULL: put has not raised */
 } tg__sink_batch;
 
@@ -49,7 +50,8 @@ typedef struct tg__sink {
     int64_t uncommitted_bytes, uncommitted_records;
     bool unflushed; /* something was put since the last flush */
     bool closing;
-    bool failed; /* inside a hook of the consumer */
+    bool put_failed; /* the error of the turn is one that put raised */
+    bool failed;     /* inside a hook of the consumer */
     tg_err failure;
     int64_t next_commit_ns, next_lag_ns, next_retry_commit_ns;
 } tg__sink;
@@ -67,6 +69,9 @@ int tg__sink_put(tg__sink *s, tg_err *err);
 /* Records of a partition that was taken away are not put any more. Inside a
  * hook of the consumer. */
 void tg__sink_forget(tg__sink *s, const tg_partition *parts, int n);
+/* What the last put made of its records, which it raised for, does not count:
+ * another version gets them all. */
+void tg__sink_put_anew(tg__sink *s);
 /* Drops the queue: the consumer was set back. */
 void tg__sink_drop_queue(tg__sink *s);
 
@@ -83,6 +88,9 @@ bool tg__sink_may_search(const tg__sink *s, const tg_err *why);
 /* put raised for the first n records. Those of them with the verdict KEEP are
  * put again in pieces, or the one is a culprit. */
 void tg__sink_search_raised(tg__sink_batch *sb, uint32_t n, const tg_err *why);
+/* The put of a piece raised for records that are rejected by now; the others of
+ * its n are put again. */
+void tg__sink_search_explained(tg__sink_batch *sb, uint32_t n);
 /* The piece was put. */
 void tg__sink_search_passed(tg__sink_batch *sb);
 /* todo changed behind its back: the pieces are forgotten. */

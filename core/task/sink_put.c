@@ -3,8 +3,9 @@
  * queue until all of it was put; usually that is one put. Records that put
  * marked "retry", or all that are left when it raised a retriable error, are
  * put again, for ever, after a pause in which the consumer is paused and still
- * polled. Any other error of put fails the task, unless errors.tolerance=all:
- * then the culprit is looked for (sink_search.c).
+ * polled; so are all when put could not read a key or header for now, but only
+ * within errors.retry.timeout. Any other error of put fails the task, unless
+ * errors.tolerance=all: then the culprit is looked for (sink_search.c).
  *
  * How a record can leave, all of them explicit: put took it; a script dropped
  * it; a tolerated error; its partition was taken away (another task reads it
@@ -44,6 +45,7 @@ tg__sink_batch *tg__sink_take(tg__sink *s)
     sb->fails = false;
     sb->retry_ns = 0;
     sb->attempts = 0;
+    sb->unread_ns = 0;
     sb->originals = (tg_originals){0};
     sb->batch->max = s->batch_max;
     return sb;
@@ -78,12 +80,20 @@ static void drop_list(tg__sink *s, tg__sink_batch **list, tg__sink_batch **tail)
     *tail = NULL;
 }
 
+/* Another task, or this one later, reads the record again. What a transform has
+ * just split off hangs on it. */
+static void leave_out(tg_record *rec)
+{
+    for (; rec; rec = rec->split)
+        rec->verdict = TG_UNPROCESSED;
+}
+
 void tg__sink_drop_queue(tg__sink *s)
 {
     drop_list(s, &s->queue, &s->queue_tail);
     drop_list(s, &s->raw, &s->raw_tail);
     for (uint32_t i = 0; s->cooking && i < s->cooking->batch->n; i++)
-        s->cooking->batch->items[i]->verdict = TG_UNPROCESSED;
+        leave_out(s->cooking->batch->items[i]);
     tg_page_set(s->task->page->in_flight, 0);
 }
 
@@ -226,28 +236,85 @@ int tg__sink_enqueue(tg__sink *s, tg__sink_batch *sb, tg_err *err)
 
 /* --- put ----------------------------------------------------------------- */
 
+static bool is_unread(const tg_record *rec)
+{
+    return rec->verdict == TG_REJECT &&
+           (rec->stage == TG_STAGE_KEY || rec->stage == TG_STAGE_HEADER ||
+            rec->stage == TG_STAGE_VALUE);
+}
+
+/* Time is left to try again what cannot be read for now; counted from the first
+ * failure in the batch. */
+static bool in_time(const tg__sink *s, tg__sink_batch *sb)
+{
+    int64_t ms = s->task->policy.retry.timeout_ms, now = tg_clock_ns();
+
+    if (ms <= 0)
+        return ms < 0;
+    if (sb->unread_ns == 0)
+        sb->unread_ns = now + ms * 1000000;
+    return now < sb->unread_ns;
+}
+
+/* Records that put looked at and could not read: true if all of the first n
+ * that are not done are to be put again, since some may be readable later. */
+static bool reread(tg__sink *s, tg__sink_batch *sb, uint32_t n)
+{
+    bool again = false;
+
+    for (uint32_t i = 0; i < n; i++) {
+        tg_record *rec = sb->batch->items[i];
+        if (!is_unread(rec) ||
+            tg_chain_reread(s->task->chain, rec, in_time(s, sb)) < 0)
+            continue;
+        rec->verdict = TG_RETRY;
+        rec->stage = TG_STAGE_UNSET;
+        again = true;
+    }
+    return again;
+}
+
+static bool any_unread(const tg_batch *batch, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (is_unread(batch->items[i]))
+            return true;
+    return false;
+}
+
+static void put_again(tg_batch *batch, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (batch->items[i]->verdict != TG_DONE)
+            batch->items[i]->verdict = TG_RETRY;
+}
+
 /* put raised for the first n records. 0: they are put again; TG_ERR_*: the task
  * fails. */
 static int put_raised(tg__sink *s, tg__sink_batch *sb, uint32_t n, int rc,
-                      tg_err *err)
+                      bool again, tg_err *err)
 {
     tg_batch *batch = sb->batch;
     uint32_t at = batch->cursor < n ? batch->cursor : 0;
     char place[600];
 
-    if (err->retriable && !err->fatal) {
-        for (uint32_t i = 0; i < n; i++)
-            if (batch->items[i]->verdict != TG_DONE)
-                batch->items[i]->verdict = TG_RETRY;
+    if ((err->retriable || again) && !err->fatal) {
+        put_again(batch, n);
         return 0;
     }
     if (rc == TG_ERR_STOPPED)
         return rc;
+    if ((rc == TG_ERR_SCRIPT || rc == TG_ERR_DATA) && !err->fatal &&
+        any_unread(batch, n)) {
+        tg__sink_search_explained(sb, n); /* that is why it raised */
+        return 0;
+    }
     if (tg__sink_may_search(s, err)) {
         tg_page_add(s->task->page->records_failed, 1);
         tg__sink_search_raised(sb, n, err);
         return 0;
     }
+    s->put_failed = true;
     tg_record_place(batch->items[at], place, sizeof place);
     tg_err_prefix(err,
                   "Sink connector %s, task %d: put failed near the record "
@@ -311,7 +378,8 @@ static bool settle_put(tg__sink *s, tg__sink_batch *sb, uint32_t n, bool raised)
             rec->verdict = TG_KEEP;
             again = true;
         } else if (rec->verdict == TG_REJECT) {
-            rec->stage = TG_STAGE_PUT;
+            if (!is_unread(rec))
+                rec->stage = TG_STAGE_PUT;
             if (ask_policy(s, sb, rec, &err) && !culprit)
                 culprit = rec;
             if (culprit)
@@ -366,8 +434,9 @@ static int put_once(tg__sink *s, tg__sink_batch *sb, tg_err *err)
     if (rc == 0 && tg_task_take_told())
         return tg_err_set(err, TG_ERR_STOPPED, "the task stops");
     raised = rc != 0;
+    again = rc != TG_ERR_STOPPED && reread(s, sb, given);
     if (rc)
-        rc = put_raised(s, sb, given, rc, &why);
+        rc = put_raised(s, sb, given, rc, again, &why);
     else
         tg__sink_search_passed(sb);
     if (rc) {
@@ -379,6 +448,21 @@ static int put_once(tg__sink *s, tg__sink_batch *sb, tg_err *err)
     if (sb->todo > 0 && again)
         retry_later(s, sb, &why);
     return 0;
+}
+
+void tg__sink_put_anew(tg__sink *s)
+{
+    tg__sink_batch *sb = s->queue;
+
+    for (uint32_t i = 0; sb && i < sb->todo; i++) {
+        tg_record *rec = sb->batch->items[i];
+        rec->verdict = TG_KEEP;
+        rec->reason = NULL;
+        rec->reasonlen = 0;
+        rec->stage = TG_STAGE_UNSET;
+    }
+    if (sb)
+        tg__sink_search_forget(sb);
 }
 
 /* The batch was put completely: its offsets count. */
@@ -442,7 +526,7 @@ static void forget_of(tg_batch *batch, const tg_partition *parts, int n)
 {
     for (uint32_t i = 0; i < batch->n; i++)
         if (is_of(batch->items[i], parts, n))
-            batch->items[i]->verdict = TG_UNPROCESSED;
+            leave_out(batch->items[i]);
 }
 
 void tg__sink_forget(tg__sink *s, const tg_partition *parts, int n)

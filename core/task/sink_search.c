@@ -37,7 +37,7 @@ uint32_t tg__sink_next_piece(const tg__sink_batch *sb)
 
 bool tg__sink_may_search(const tg__sink *s, const tg_err *why)
 {
-    return s->task->policy.tolerate && !why->fatal &&
+    return s->task->policy.tolerate && !why->fatal && !s->task->reload.trial &&
            (why->code == TG_ERR_SCRIPT || why->code == TG_ERR_DATA);
 }
 
@@ -66,12 +66,15 @@ static tg__sink_search *begin(tg__sink_batch *sb)
 
 /* How many of the first n are still to be put, and how many of those stand
  * before the record the script was looking at (all of them: no idea). */
-static uint32_t left(const tg_batch *batch, uint32_t n, uint32_t *before)
+static uint32_t left(tg__sink_search *q, const tg_batch *batch, uint32_t n,
+                     uint32_t *before)
 {
     uint32_t m = 0;
 
     *before = UINT32_MAX;
     for (uint32_t i = 0; i < n; i++) {
+        if (batch->items[i]->verdict == TG_DONE)
+            q->passed = true; /* by its own mark */
         if (batch->items[i]->verdict != TG_KEEP)
             continue;
         if (i == batch->cursor)
@@ -106,11 +109,13 @@ void tg__sink_search_raised(tg__sink_batch *sb, uint32_t n, const tg_err *why)
         push(q, sb->todo, WHOLE);
     if (q->pieces[--q->n].kind == BEFORE)
         q->guess = false;
-    m = left(sb->batch, n, &before);
+    m = left(q, sb->batch, n, &before);
     if (m == 0)
         return;
-    if (m == 1) {
+    if (n == 1) {
         found(sb, n, why);
+    } else if (m == 1) { /* another may have been why */
+        push(q, 1, WHOLE);
     } else if (q->guess && before < m) {
         push(q, m - before - 1, WHOLE);
         push(q, 1, SUSPECT);
@@ -119,6 +124,17 @@ void tg__sink_search_raised(tg__sink_batch *sb, uint32_t n, const tg_err *why)
         push(q, m - m / 2, WHOLE);
         push(q, m / 2, WHOLE);
     }
+}
+
+void tg__sink_search_explained(tg__sink_batch *sb, uint32_t n)
+{
+    tg__sink_search *q = sb->search;
+    uint32_t before;
+
+    if (!q || q->n == 0)
+        return;
+    q->n--;
+    push(q, left(q, sb->batch, n, &before), WHOLE);
 }
 
 void tg__sink_search_passed(tg__sink_batch *sb)

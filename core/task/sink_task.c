@@ -262,6 +262,7 @@ static int revert(tg__sink *s, tg_err *err)
     int rc = tg__reload_revert(s->task, &why, NULL, parts, err);
 
     json_decref(parts);
+    tg__sink_put_anew(s);
     s->unflushed = false;
     return rc;
 }
@@ -270,14 +271,16 @@ static int turn_or_revert(tg__sink *s, tg_err *err)
 {
     tg_page *page = s->task->page;
     int64_t out = tg_page_get(page->records_out);
-    int rc = turn(s, err);
+    int rc;
+
+    s->put_failed = false;
+    rc = turn(s, err);
 
     if (!s->task->reload.trial)
         return rc;
     if (tg_page_get(page->records_out) != out)
         tg__reload_proven(s->task);
-    else if (rc && rc != TG_ERR_STOPPED && !err->fatal && s->queue &&
-             !s->failed)
+    else if (rc && s->put_failed && !tg__task_vm_gone(rc, err))
         rc = revert(s, err);
     return rc;
 }

@@ -280,8 +280,9 @@ static int renew(tg__source *s, tg_err *err)
     return rc;
 }
 
-/* The first poll of a new version. 0: the version before is back. */
-static int first_poll_failed(tg__source *s, tg_err *err)
+/* A poll of a new version that has not given a record yet. 0: the version
+ * before is back. */
+static int trial_failed(tg__source *s, tg_err *err)
 {
     json_t *offsets = newest_offsets(s);
     tg_err why = *err;
@@ -305,13 +306,13 @@ static int turn(tg__source *s, int *backoff, tg_err *err)
     if (wait < 0) {
         uint32_t n = sb->batch->n;
         tg__source_give(s, sb);
-        if (s->task->reload.trial && !err->fatal && !err->retriable &&
-            err->code != TG_ERR_STOPPED)
-            return first_poll_failed(s, err);
+        if (s->task->reload.trial && !tg__task_vm_gone(wait, err) &&
+            !err->retriable && err->code != TG_ERR_STOPPED)
+            return trial_failed(s, err);
         return poll_failed(s, n, backoff, err);
     }
     *backoff = BACKOFF_MS;
-    if (s->task->reload.trial)
+    if (s->task->reload.trial && sb->batch->n > 0)
         tg__reload_proven(s->task);
     if (tg_control_pending(s->task->control))
         tg__task_control(s->task, 0);

@@ -310,8 +310,7 @@ int tg__task_start_instance(tg_task *task, tg_err *err)
     tg__task_at(task, TG_AT_LOAD);
     task->instance = tg_instance_new(task->vm, task->source ? "source" : "sink",
                                      task->class_name, task->task_config, err);
-    if (!task->instance)
-        rc = err->code;
+    rc = task->instance ? tg__reload_check(task, err) : err->code;
     if (rc == 0)
         rc = tg_instance_start(task->instance,
                                task->source ? task->offsets : NULL, err);

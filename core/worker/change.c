@@ -23,10 +23,11 @@
 struct tg_change {
     tg_change *next;
     tg_connector *connector;
-    json_t *config;  /* the new one, or the old one again */
-    tg_call *call;   /* who waits for it; NULL: a script was saved */
-    tg_child *child; /* NULL: it waits */
-    json_t *planned; /* what the child said */
+    json_t *config;     /* the new one, or the old one again */
+    tg_call *call;      /* who waits for it; NULL: a script was saved */
+    tg_child *child;    /* NULL: it waits */
+    json_t *planned;    /* what the child said */
+    int64_t started_ns; /* of the child */
 };
 
 static void start_next(tg_connector *c);
@@ -119,6 +120,7 @@ static void restart_tasks(tg_connector *c)
             c->name);
     for (int i = n; i < old; i++)
         tg__task_retire(c->tasks[i]);
+    c->generation++;
     c->n_tasks = n < old ? n : old;
     c->tasks = tg_realloc(c->tasks, (size_t)(n > 0 ? n : 1) * sizeof *c->tasks);
     for (int i = 0; i < c->n_tasks; i++) {
@@ -289,9 +291,17 @@ static void on_message(void *ctx, json_t *msg)
 {
     tg_change *change = ctx;
     const char *op = json_string_value(json_object_get(msg, "op"));
+    const json_t *warning;
+    size_t i;
 
-    if (op && strcmp(op, "planned") == 0 && !change->planned)
-        change->planned = json_incref(msg);
+    if (!op || strcmp(op, "planned") != 0 || change->planned)
+        return;
+    change->planned = json_incref(msg);
+    json_array_foreach(
+        json_object_get(msg, "warnings"), i,
+        warning) if (change->call) /* the others were told before */
+        tg_warn("herder", "connector %s: %s", change->connector->name,
+                tg_config_get(warning, "message", ""));
 }
 
 static void on_exited(void *ctx, const tg_child_exit *how)
@@ -325,6 +335,7 @@ static void start_next(tg_connector *c)
         return; /* nothing to do, or it waits for the plan of the start */
     if (!change->config) /* the script with whatever is configured by now */
         change->config = json_incref(c->config);
+    change->started_ns = tg__now_ns();
     snprintf(label, sizeof label, "%s (plan)", c->name);
     change->child = tg__child_start(&c->worker->loop, c->worker->exe, "task",
                                     label, -1, &hooks, &err);
@@ -353,6 +364,17 @@ static void enqueue(tg_connector *c, json_t *config, tg_call *call)
         at = &(*at)->next;
     *at = change;
     start_next(c);
+}
+
+void tg__change_watch(tg_connector *c, int64_t now_ns, int max_s)
+{
+    const tg_change *change = c->change;
+    char why[64];
+
+    snprintf(why, sizeof why, "it took longer than %d s", max_s);
+    if (change && change->child &&
+        now_ns - change->started_ns > max_s * 1000000000LL)
+        tg__child_kill(change->child, SIGKILL, why);
 }
 
 void tg__change_go_on(tg_connector *c)

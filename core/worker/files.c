@@ -29,8 +29,9 @@ enum {
 typedef struct folder {
     char *path;
     uv_fs_event_t *watch;
-    uint64_t ino;
+    uint64_t ino; /* 0: the folder that is watched is gone */
     bool used;
+    bool warned;
 } folder;
 
 struct tg_files {
@@ -111,14 +112,31 @@ static bool may_mend(tg_files *f, const char *name)
     return any;
 }
 
+/* A folder that was removed or moved says so with its own name. Another one of
+ * its path may have the same inode. */
+static bool folder_went(tg_files *f, const uv_fs_event_t *watch,
+                        const char *name)
+{
+    bool went = false;
+
+    for (int i = 0; i < f->n; i++) {
+        folder *d = &f->folders[i];
+        if (d->watch != watch || strcmp(name_of(d->path), name) != 0)
+            continue;
+        d->ino = 0;
+        went = true;
+    }
+    return went;
+}
+
 static void on_event(uv_fs_event_t *watch, const char *name, int events,
                      int status)
 {
     tg_files *f = watch->data;
 
     (void)events;
-    if (status < 0 ||
-        (name && !json_object_get(f->names, name) && !may_mend(f, name)))
+    if (status < 0 || (name && !folder_went(f, watch, name) &&
+                       !json_object_get(f->names, name) && !may_mend(f, name)))
         return;
     each_use(f, mark_changed); /* hashes decide; there are few */
     uv_update_time(&f->worker->loop);
@@ -153,10 +171,12 @@ static void watch(tg_files *f, folder *d)
     if (rc == 0)
         return;
     unwatch(d);
-    tg_warn("reload",
-            "folder %s cannot be watched (%s); its scripts are looked at every "
-            "%d s",
-            d->path, uv_strerror(rc), LOOK_MS / 1000);
+    tg_log_write(
+        d->warned ? TG_LOG_DEBUG : TG_LOG_WARN, "reload",
+        "folder %s cannot be watched (%s); its scripts are looked at every "
+        "%d s",
+        d->path, uv_strerror(rc), LOOK_MS / 1000);
+    d->warned = true;
 }
 
 static void use_folder(tg_files *f, const char *path)
@@ -208,6 +228,23 @@ static void sweep(tg_files *f)
         tg_free(f->folders[i].path);
     }
     f->n = kept;
+}
+
+/* Watches folders that were replaced, or could not be watched. */
+static void watch_again(tg_files *f)
+{
+    bool any = false;
+
+    for (int i = 0; i < f->n; i++) {
+        folder *d = &f->folders[i];
+        struct stat st;
+        if (stat(d->path, &st) == 0 && st.st_ino == d->ino && d->watch)
+            continue;
+        watch(f, d);
+        any |= d->watch != NULL;
+    }
+    if (any)
+        each_use(f, mark_changed);
 }
 
 /* --- changes ------------------------------------------------------------- */
@@ -274,6 +311,7 @@ static void on_quiet(uv_timer_t *timer)
 
     if (w->stopping)
         return;
+    watch_again(f);
     each_use(f, compare);
     json_object_clear(f->changed);
     for (int i = 0; i < w->n_connectors; i++) {
@@ -320,12 +358,7 @@ static void on_look(uv_timer_t *timer)
         return;
     if (f->stale)
         sweep(f);
-    for (int i = 0; i < f->n; i++) {
-        struct stat st;
-        if (stat(f->folders[i].path, &st) != 0 ||
-            st.st_ino != f->folders[i].ino || !f->folders[i].watch)
-            watch(f, &f->folders[i]); /* it was replaced */
-    }
+    watch_again(f);
     each_use(f, look_at);
     if (json_object_size(f->changed) > 0)
         expect_quiet(f);

@@ -45,6 +45,7 @@ struct tg_run_task {
     bool warned_silent; /* the heartbeat is late and was reported */
     bool held;          /* start waits for the embedded broker's rules */
     bool queued;        /* start waits for its turn */
+    bool waits;         /* start waits for processes of another configuration */
     int64_t started_ns, failed_ns;
     int restarts; /* since it last ran well: sets the back-off */
     uint64_t starts;
@@ -53,13 +54,15 @@ struct tg_run_task {
     int64_t memory;       /* as last read */
     int64_t timeout_ns;   /* longest script call; 0: none */
     unsigned broker_life; /* which life of the broker it was started for */
+    unsigned generation;  /* which of the connector its process is of */
     json_t *writes;       /* embedded: topics it has announced in this life */
     json_t *needs;        /* embedded: topics it waits for, of dead letters */
     int64_t seen_records, seen_bytes; /* progress: at the last line */
-    json_t *uses;         /* its last `uses`, with the hashes it was told */
-    json_t *transforms;   /* its last `transforms`: an array */
-    tg_run_task *retired; /* next in the list of tasks that are not needed any
-                             more and whose process is ending */
+    json_t *uses;          /* its last `uses`, with the hashes it was told */
+    json_t *transforms;    /* its last `transforms`: an array */
+    json_t *transforms_of; /* the connector's configuration at that time */
+    tg_run_task *retired;  /* next in the list of tasks that are not needed any
+                              more and whose process is ending */
     bool is_retired;
 };
 
@@ -80,6 +83,7 @@ struct tg_connector {
     bool plan_queued; /* waits for its turn */
     tg_run_task **tasks;
     int n_tasks;
+    unsigned generation; /* counts configurations that took new processes */
     json_t *topics;      /* active topics: name -> true */
     tg_change *change;   /* a change under way, and those behind it */
     bool script_changed; /* files of its own script were saved */
@@ -201,6 +205,8 @@ void tg__files_forget(tg_run_task *task);
 void tg__change_script(tg_connector *connector);
 /* The plan of its start is over: what waited for it goes on. */
 void tg__change_go_on(tg_connector *connector);
+/* Kills a plan that has run for max_s seconds. */
+void tg__change_watch(tg_connector *connector, int64_t now_ns, int max_s);
 /* Frees what waits; kills what runs. */
 void tg__change_stop(tg_connector *connector);
 

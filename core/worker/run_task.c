@@ -101,6 +101,7 @@ void tg__task_free(tg_run_task *task)
     json_decref(task->writes);
     json_decref(task->uses);
     json_decref(task->transforms);
+    json_decref(task->transforms_of);
     json_decref(task->needs);
     tg_free(task->trace);
     tg_free(task->version);
@@ -281,7 +282,9 @@ static void on_topics(tg_run_task *task, const json_t *list)
 static void on_transforms(tg_run_task *task, json_t *list)
 {
     json_decref(task->transforms);
+    json_decref(task->transforms_of);
     task->transforms = json_is_array(list) ? json_incref(list) : NULL;
+    task->transforms_of = json_incref(task->connector->config);
 }
 
 static void on_message(void *ctx, json_t *msg)
@@ -335,6 +338,15 @@ static void come_back(tg_run_task *task, const tg_child_exit *how)
     arm(task, on_pause_over, pause);
 }
 
+/* Starts the tasks that waited for the last process of another configuration
+ * to go. */
+static void start_waiting(tg_connector *c)
+{
+    for (int i = 0; i < c->n_tasks; i++)
+        if (c->tasks[i]->waits)
+            tg__task_start(c->tasks[i]);
+}
+
 static void free_retired(tg_run_task *task)
 {
     tg_run_task **at = &task->connector->worker->retired;
@@ -372,6 +384,7 @@ static void on_exited(void *ctx, const tg_child_exit *how)
     else
         fail(task, crash_trace(task, how));
 
+    start_waiting(task->connector);
     if (worker->embedded)
         tg__embedded_task_gone(task);
     if (task->is_retired)
@@ -395,6 +408,29 @@ void tg__task_retire(tg_run_task *task)
 
 /* ------------------------------------------------------------------- start */
 
+/* Versions that this task has refused and that may be what the files hold now:
+ * [{kind, alias, hash, text}]. With another configuration they may be right. */
+static json_t *refused(const tg_run_task *task)
+{
+    json_t *list = json_array(), *stage;
+    size_t i;
+
+    if (!json_equal(task->transforms_of, task->connector->config))
+        return list;
+    json_array_foreach(task->transforms, i, stage)
+    {
+        const json_t *error = json_object_get(stage, "last_error");
+        const char *hash = tg_config_get(error, "hash", "");
+        if (*hash)
+            json_array_append_new(
+                list, json_pack("{s:O, s:O, s:s, s:O}", "kind",
+                                json_object_get(stage, "kind"), "alias",
+                                json_object_get(stage, "alias"), "hash", hash,
+                                "text", json_object_get(error, "text")));
+    }
+    return list;
+}
+
 static json_t *start_message(tg_run_task *task)
 {
     tg_connector *c = task->connector;
@@ -404,12 +440,12 @@ static json_t *start_message(tg_run_task *task)
                           : json_array();
     json_t *embedded =
         w->embedded ? tg__embedded_task(w->embedded, task) : json_null();
-    return json_pack("{s:s, s:O, s:s, s:i, s:O, s:O, s:s, s:o, s:o, s:b}", "op",
-                     "start", "worker", w->config, "name", c->name, "id",
+    return json_pack("{s:s, s:O, s:s, s:i, s:O, s:O, s:s, s:o, s:o, s:b, s:o}",
+                     "op", "start", "worker", w->config, "name", c->name, "id",
                      task->id, "config", c->config, "task", task->config,
                      "kind", tg__task_is_source(task) ? "source" : "sink",
                      "offsets", offsets, "embedded", embedded, "paused",
-                     c->target == TG_TARGET_PAUSED);
+                     c->target == TG_TARGET_PAUSED, "refused", refused(task));
 }
 
 /* Forgets what the process before left in the page; counters go on. */
@@ -426,6 +462,21 @@ static void page_renew(tg_page *page)
     memset(page->at_plugin, 0, sizeof page->at_plugin);
 }
 
+/* Does a process of another configuration still run? It may be at work on what
+ * this task is to do now. */
+static bool has_predecessors(const tg_run_task *task)
+{
+    const tg_connector *c = task->connector;
+
+    for (int i = 0; i < c->n_tasks; i++)
+        if (c->tasks[i]->child && c->tasks[i]->generation != c->generation)
+            return true;
+    for (const tg_run_task *t = c->worker->retired; t; t = t->retired)
+        if (t->connector == c && t->child)
+            return true;
+    return false;
+}
+
 void tg__task_start(tg_run_task *task)
 {
     tg_worker *worker = task->connector->worker;
@@ -436,11 +487,15 @@ void tg__task_start(tg_run_task *task)
     uv_timer_stop(task->timer);
     if (task->starts > 0)
         task->state = TG_STATE_RESTARTING;
+    task->waits = has_predecessors(task);
+    if (task->waits)
+        return;
     if (worker->embedded && !tg__embedded_may_start(task)) {
         task->held = true;
         return;
     }
     task->held = false;
+    task->generation = task->connector->generation;
     task->said_failed = task->said_stopped = false;
     task->retriable = task->warned_silent = false;
     task->next = TG_NEXT_NONE;
@@ -512,7 +567,7 @@ void tg__task_stop(tg_run_task *task, int64_t timeout_ms, tg_next next)
 {
     if (!task->child) {
         uv_timer_stop(task->timer);
-        task->held = task->queued = false;
+        task->held = task->queued = task->waits = false;
         if (task->state != TG_STATE_FAILED)
             task->state = TG_STATE_UNASSIGNED;
         return;

@@ -106,6 +106,7 @@ static void plan_overdue(tg_connector *c, int64_t now)
 {
     if (c->plan && now - c->plan_started_ns > PLAN_MAX_S * 1000000000LL)
         tg__child_kill(c->plan, SIGKILL, "it took longer than 60 s");
+    tg__change_watch(c, now, PLAN_MAX_S);
 }
 
 void tg__watch(tg_worker *worker)

@@ -470,6 +470,19 @@ def topic_count(topic, bootstrap=None):
 
 # --- offsets files ---------------------------------------------------------
 
+def rebalances(group):
+    """Lines of the broker's log about rebalances of a consumer group; None when
+    the broker is not one of scripts/servers that tells."""
+    folder = os.path.join(os.environ.get("TG_SERVERS") or os.path.join(
+        SOURCE_DIR, ".servers"), "kafka")
+    log = read(os.path.join(folder, "log")).decode("utf-8", "replace")
+    if ("bootstrap=%s" % BOOTSTRAP) not in read(os.path.join(
+            folder, "env")).decode().split() or "GroupCoordinator" not in log:
+        return None
+    return [line for line in log.splitlines()
+            if "Preparing to rebalance group %s " % group in line]
+
+
 def offsets(path):
     """What a file in Kafka Connect's format (a serialized HashMap of byte
     arrays) holds: {(connector, partition as JSON): offset}."""

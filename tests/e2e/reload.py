@@ -244,6 +244,8 @@ def test_sink(case):
     worker.await_(lambda: "Assigned %s-0" % topic in worker.log(),
                   "an assignment")
     pid = worker.task("snk-0")
+    before = lib.rebalances("connect-snk")
+    lib.check(before is None or before, "no rebalance of the start in the log")
     kcat = case.popen("kcat", "-b", lib.BOOTSTRAP, "-P", "-t", topic, "-X",
                       "linger.ms=2", stdin=subprocess.PIPE)
     saver = Saver(worker, "snk", os.path.join(folder, "stamp.lua"))
@@ -259,6 +261,7 @@ def test_sink(case):
     worker.await_lines(out, RECORDS, 120)
     lib.equal(worker.task("snk-0"), pid, "process of the task")
     lib.equal(worker.log().count("Assigned %s-0" % topic), 1, "assignments")
+    lib.equal(lib.rebalances("connect-snk"), before, "rebalances of the group")
     check_flow(lib.lines(out), RECORDS, saver, "sink")
 
 # --- other ways to change -----------------------------------------------------
@@ -473,6 +476,7 @@ def test_chain_change(case):
                          args=("--log-level", "debug")).running("src", "snk")
     pids = worker.task("src-0"), worker.task("snk-0")
     worker.await_lines(out, 1)
+    rebalances = lib.rebalances("connect-snk")
 
     def say(n, expected):
         with open(data, "a") as f:
@@ -505,6 +509,14 @@ def test_chain_change(case):
               "unknown connector")
     lib.equal((worker.task("src-0"), worker.task("snk-0")), pids, "processes")
     lib.equal(worker.log().count("Assigned %s-0" % topic), 1, "assignments")
+    lib.equal(lib.rebalances("connect-snk"), rebalances, "rebalances")
+    # the same once more, and with the keys in another order: nothing happens
+    same = worker.ask("GET", "/connectors/snk/config").json()
+    loaded = stages(worker, "snk")
+    put_config(worker, "snk", same)
+    put_config(worker, "snk", dict(reversed(list(same.items()))))
+    lib.equal(stages(worker, "snk"), loaded, "versions")
+    lib.equal(worker.task("snk-0"), pids[1], "process")
     # anything else starts the tasks again
     put_config(worker, "snk", dict(snk, file=out + "2"))
     worker.await_(lambda: worker.task("snk-0") not in (None, pids[1]),
