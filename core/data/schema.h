@@ -60,8 +60,8 @@ const tg_schema *tg_schema_fields(const tg_schema *s,
                                   const tg_schema_field *fields, uint32_t n);
 /* The same array or map with another schema of its elements or values. */
 const tg_schema *tg_schema_items(const tg_schema *s, const tg_schema *value);
-/* What tg_plan_apply makes of a struct schema; NULL with tg_ffi_error() when two
- * fields would get one name. */
+/* What tg_plan_apply makes of a struct schema; NULL with tg_ffi_error() when
+ * two fields would get one name. */
 const tg_schema *tg_plan_schema(const tg_plan *plan, const tg_schema *s);
 /* "int32", "struct": the names of JsonConverter; "INT32" for messages. */
 const char *tg_schema_type_name(int tag);

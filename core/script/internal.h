@@ -59,15 +59,14 @@ enum {
 /* What the SDK hands to C once, with host.adopt(t); view.lua describes it. */
 typedef struct tg__sdk {
     bool given;
-    int null;       /* tide.null */
-    int classify;   /* function: "null", "int64", "view" or nil */
-    int int64_new;  /* function: int64 cdata of *int64 */
-    int decimal;    /* function: tide.decimal of a text */
+    int null;              /* tide.null */
+    int classify;          /* function: "null", "int64", "view" or nil */
+    int int64_new;         /* function: int64 cdata of *int64 */
+    int decimal;           /* function: tide.decimal of a text */
     int markers[TG_MARKS]; /* metatables, order of TG_MARK_* */
-    int64_t *int64; /* payload of t.int64 */
-    void **pointer; /* payload of t.pointer */
+    int64_t *int64;        /* payload of t.int64 */
+    void **pointer;        /* payload of t.pointer */
 } tg__sdk;
-
 
 struct tg_vm {
     lua_State *L;

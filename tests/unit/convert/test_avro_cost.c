@@ -69,11 +69,9 @@ static double cost(const tg_converter *conv, const char *p, size_t len,
         double spent = (cpu() - from) / 10 / RECORDS;
         best = spent < best ? spent : best;
     }
-    char *copy = tg_strndup("", 0);
-    copy = tg_realloc(copy, out->len);
-    memcpy(copy, out->p, out->len);
-    out->p = copy;
-    out->cap = out->len;
+    tg_buf copy = {0};
+    tg_buf_add(&copy, out->p, out->len);
+    *out = copy;
     tg_batch_free(batch);
     return best;
 }
@@ -99,12 +97,13 @@ static void test_cost(void **state)
         fail_msg("%s", err.text);
     double a = cost(avro, cell->out, (size_t)cell->outlen, &out);
     double j = cost(json, line, sizeof line - 1, &plain);
+    tg_buf_fini(&plain);
     double e = cost(with, text, strlen(text), &plain);
     printf("# decode, change a field, encode: Avro (%d bytes) %.0f ns, JSON"
            " (%zu bytes) %.0f ns, JSON with a schema (%zu bytes) %.0f ns\n",
            cell->outlen, a * 1e9, sizeof line - 1, j * 1e9, strlen(text),
            e * 1e9);
-    tg_free(plain.p);
+    tg_buf_fini(&plain);
 
     cell = cell_of(batch, avro, out.p, out.len);
     tg_record_set_topic(cell->record, "bench", 5);

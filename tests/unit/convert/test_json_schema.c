@@ -249,7 +249,8 @@ static void test_refused(void **state)
     expect_error(ENVELOPE("{\"type\":\"boolean\"}", "[1]"), "found an array");
     expect_error(ENVELOPE(RECORD_SCHEMA, "{\"id\":\"x\"}"),
                  "field \"id\": found");
-    expect_error(ENVELOPE(RECORD_SCHEMA, "{}"), "field \"id\": Invalid null value");
+    expect_error(ENVELOPE(RECORD_SCHEMA, "{}"),
+                 "field \"id\": Invalid null value");
     expect_error(ENVELOPE(RECORD_SCHEMA, "[]"), "found an array");
     expect_error(ENVELOPE(RECORD_SCHEMA, "{\"id\":1,\"arr\":[1,\"x\"]}"),
                  "field \"arr\"");

@@ -225,6 +225,37 @@ static void newest_version_and_fixed_id(void **state)
     tg_registry_close(reg);
 }
 
+/* Asked again and again for the same answer: one schema, and with it one of
+ * whatever the codec made of it. While there is no answer the one known is
+ * used, without a request for each record. */
+static void newest_version_that_stays(void **state)
+{
+    (void)state;
+    tg_err err = {0};
+    fake_put(fake, "s", "\"long\"");
+    tg_registry *reg =
+        OPEN("auto.register.schemas=false", "use.latest.version=true",
+             "latest.cache.ttl.sec=0", "max.retries=0");
+    tg_registry_schema *s =
+        tg_registry_for_write(reg, "s", TG_SCHEMA_AVRO, "\"x\"", NULL, 0, &err);
+    for (int i = 0; i < 3; i++) {
+        while (tg_registry_fresh(s))
+            nanosleep(&(struct timespec){0, 1000000}, NULL);
+        assert_ptr_equal(tg_registry_for_write(reg, "s", TG_SCHEMA_AVRO,
+                                               "\"x\"", NULL, 0, &err),
+                         s);
+    }
+    assert_int_equal(fake->requests, 4);
+    while (tg_registry_fresh(s))
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    fake_fail(fake, 1, 500, "{\"error_code\":50001,\"message\":\"no\"}");
+    assert_ptr_equal(
+        tg_registry_for_write(reg, "s", TG_SCHEMA_AVRO, "\"x\"", NULL, 0, &err),
+        s);
+    assert_true(tg_registry_fresh(s));
+    tg_registry_close(reg);
+}
+
 static void refusals_are_shown_and_remembered(void **state)
 {
     (void)state;
@@ -394,6 +425,25 @@ static void credentials(void **state)
     tg_free(url);
 }
 
+/* What is wrong with a URL is said without the password in it. */
+static void wrong_urls_keep_their_secret(void **state)
+{
+    static const char *const urls[] = {
+        "me:s3cret@host:8081",         "htps://me:s3cret@host:8081",
+        "http://me:s3cret@",           "http://me:s3/cret@host:8081",
+        "http://me:s3?cret@host:8081", "http://me:@s3cret@/"};
+    (void)state;
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        tg_err err = {0};
+        json_t *config = json_pack("{s:s}", "schema.registry.url", urls[i]);
+        tg_registry *reg = tg_registry_open(config, "value", &err);
+        json_decref(config);
+        if (reg || err.code != TG_ERR_CONFIG || strstr(err.text, "s3") ||
+            strstr(err.text, "cret"))
+            fail_msg("%s: %s", urls[i], reg ? "accepted" : err.text);
+    }
+}
+
 static void wrong_settings_name_their_key(void **state)
 {
     (void)state;
@@ -513,6 +563,7 @@ int main(void)
         TEST(registers_once_and_counts_versions),
         TEST(looks_up_without_registering),
         TEST(newest_version_and_fixed_id),
+        TEST(newest_version_that_stays),
         TEST(refusals_are_shown_and_remembered),
         TEST(servers_that_fail_are_asked_again),
         TEST(next_url_takes_over),
@@ -521,6 +572,7 @@ int main(void)
         TEST(what_is_no_registry_is_said),
         TEST(rules_are_not_left_out),
         TEST(credentials),
+        TEST(wrong_urls_keep_their_secret),
         TEST(wrong_settings_name_their_key),
         TEST(java_key_stores_are_refused),
         TEST(subjects),
