@@ -127,6 +127,18 @@ static int decode_cell(tg_cell *cell, const tg_converter *conv, tg_err *err)
     return tg_cell_decode(cell, err);
 }
 
+/* For good: no later stage tries again to read the cell, since the record must
+ * not come through without those before it. */
+static void unreadable(tg_chain *chain, tg_record *rec, tg_cell *cell,
+                       uint16_t stage_no, const tg_err *why)
+{
+    reject_at(rec, stage_no, why);
+    if (cell->state == TG_CELL_BAD)
+        cell->state = TG_CELL_RAW;
+    if (why->retriable)
+        note(chain, rec, why, NULL);
+}
+
 /* Converts a cell, trying again within the limits. 0; 1: it cannot be done, the
  * record is rejected (or was taken away meanwhile); TG_ERR_*: the task stops.
  */
@@ -155,9 +167,7 @@ static int convert(tg_chain *chain, tg_record *rec, tg_cell *cell,
         if (rc == 0)
             break;
     }
-    reject_at(rec, stage_no, &why);
-    if (why.retriable)
-        note(chain, rec, &why, NULL);
+    unreadable(chain, rec, cell, stage_no, &why);
     return 1;
 }
 
@@ -183,7 +193,7 @@ static int decode(tg_chain *chain, tg_batch *batch, tg_err *err)
             rc = convert(chain, rec, cell, TG_STAGE_VALUE, decode_cell, NULL,
                          err);
         else
-            reject_at(rec, TG_STAGE_VALUE, &why);
+            unreadable(chain, rec, cell, TG_STAGE_VALUE, &why);
     }
     tg_page_add(chain->page->ns_decode, tg_clock_ns() - start);
     return rc < 0 ? rc : 0;
@@ -256,6 +266,23 @@ static int mend(tg_chain *chain, tg_record *rec, tg_cell *cell,
     rec->reasonlen = 0;
     rec->stage = TG_STAGE_UNSET;
     return 1;
+}
+
+int tg_chain_reread(tg_chain *chain, tg_record *rec, bool later)
+{
+    uint16_t stage_no;
+    tg_cell *cell = rec->verdict == TG_REJECT ? bad_cell(rec, &stage_no) : NULL;
+    tg_err why = {0};
+
+    if (!cell)
+        return -1;
+    cell->state = TG_CELL_RAW;
+    if (tg_cell_decode(cell, &why) == 0)
+        return 1;
+    if (why.code == TG_ERR_STOPPED || (why.retriable && later))
+        return 0;
+    unreadable(chain, rec, cell, stage_no, &why);
+    return -1;
 }
 
 /* --- transforms ---------------------------------------------------------- */

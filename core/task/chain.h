@@ -87,6 +87,11 @@ typedef int (*tg_chain_wait_fn)(void *ctx, int64_t ms, tg_err *err);
 void tg_chain_retry(tg_chain *chain, const tg_retry_limits *limits,
                     tg_chain_wait_fn fn, void *ctx);
 
+/* For a record that is rejected since put looked at a key or header: 1: it can
+ * be read now; 0: not yet, and `later` says that there is time to try again;
+ * -1: it stays rejected. The verdict is the caller's to change. */
+int tg_chain_reread(tg_chain *chain, tg_record *rec, bool later);
+
 /* Where a rejected record of the last batch failed; texts are the chain's and
  * the batch's. */
 tg_error_stage tg_chain_stage(const tg_chain *chain, const tg_record *rec);

@@ -44,9 +44,17 @@ return tide.sink {
                 error(tide.fatal("that was it, said " .. v))
             elseif mode == "late" and v:find("bad") then
                 bad[#bad + 1] = v
+            elseif mode == "done" then
+                if v:find("bad") then error("not this one: " .. v) end
+                out:write(v, "\\n")
+                r:done()
+            elseif mode == "mixed" then
+                if v:find("bad") then r:reject("no such thing as " .. v) end
+                if #batch > 1 and i == #batch then error("I lost my way") end
             end
         end
         if #bad > 0 then error("some of them: " .. #bad) end
+        if mode == "done" then return end
         for _, r in batch:each() do
             if r.value ~= nil then out:write(tide.str(r.value), "\\n") end
         end
@@ -334,8 +342,27 @@ def test_put_that_raises(case):
     put_with(case, "late", values, bad, "some of them: 1")
 
 
+def test_put_marks_done(case):
+    """What put has written before it raises shows that the sink works, and
+    nothing is put twice."""
+    values = ["ok 1", "bad 2", "ok 3", "bad 4"]
+    put_with(case, "done", values, [values[1], values[3]], "not this one")
+
+
 def test_put_alone(case):
     put_with(case, "raise", ["bad"], ["bad"])
+
+
+def test_put_rejects_and_raises(case):
+    """The only record left when put raised need not be the cause of it."""
+    topic, name, dlq = (lib.unique(x) for x in ("in", "snk", "dlq"))
+    lib.produce(topic, b"bad 1\nok 2\n")
+    worker = case.worker(plugins(case), [
+        dict(collector(case, name, topic, mode="mixed"), **ALL, **dead(dlq))])
+    worker.await_(lambda: committed(name, topic) == 2, "the commit")
+    lib.equal(lib.lines(case.path("out-" + name)), [b"ok 2"], "put")
+    lib.equal(lib.values(dlq), [b"bad 1"], "letters")
+    worker.stop()
 
 
 def test_broken_sink(case):
@@ -519,6 +546,42 @@ def test_source_too_large(case):
     worker.stop()
 
 
+BLANK = SDK + """
+return tide.transform {
+    new = function()
+        return function(batch)
+            for _, r in batch:each() do
+                local v = r.value
+                if not v:find("bad") then r.key = v end
+                r.value = nil
+            end
+        end
+    end,
+}
+"""
+
+
+def test_source_culprit_among_tombstones(case):
+    """A compacted topic refuses the request with a record without a key: that
+    record is the one that is left out, although all look alike."""
+    topic, name, dlq = (lib.unique(x) for x in ("out", "src", "dlq"))
+    names = ["bad" if i in (5, 6, 30) else "k%d" % i for i in range(40)]
+    text = "".join(n + "\n" for n in names)
+    case.file("plugins/blank.lua", BLANK)
+    kafka("kafka-topics", "--create", "--topic", topic, "--config",
+          "cleanup.policy=compact")
+    worker = case.worker(plugins(case), [
+        dict(lib.source(name, case.file("in-" + name, text), topic), **ALL,
+             **dead(dlq), **lib.transforms(("b", "blank", {})))])
+    file = case.path("in-" + name)
+    lib.await_(lambda: lib.position(case.path("offsets"), name, file) ==
+               len(text), "the last offset")
+    worker.stop()
+    lib.equal([r["key"] for r in lib.records(topic)],
+              [n for n in names if n != "bad"], "sent")
+    lib.equal([r["payload"] for r in lib.records(dlq)], ["bad"] * 3, "letters")
+
+
 # --- letters that cannot be written ----------------------------------------
 
 KAFKA_TOOLS = {"kafka-topics": "org.apache.kafka.tools.TopicCommand"}
@@ -552,6 +615,25 @@ def test_letter_refused(case):
         lib.check(part in first, repr(part), "is not in", first)
     lib.check((committed(name, topic) or 0) <= 1, "offset",
               committed(name, topic))
+    worker.stop()
+
+
+def test_letters_together(case):
+    """Letters that the topic takes one by one, but not in one request."""
+    topic, name, dlq = (lib.unique(x) for x in ("in", "snk", "dlq"))
+    values = [b"worse %d " % i + b"x" * 800 for i in range(30)]
+    lib.produce(topic, b"".join(v + b"\n" for v in values))
+    kafka("kafka-topics", "--create", "--topic", dlq, "--config",
+          "max.message.bytes=4200")
+    worker = case.worker(plugins(case), [
+        dict(collector(case, name, topic), **ALL, **dead(dlq),
+             **picky(mode="reject"))])
+    worker.await_(lambda: committed(name, topic) == 30, "the commit")
+    found = lib.records(dlq)
+    lib.equal(sorted(r["payload"].encode() for r in found), sorted(values),
+              "letters")
+    lib.check(all("exception.stacktrace" in context_of(r) for r in found),
+              "traces")
     worker.stop()
 
 

@@ -207,11 +207,105 @@ static void test_search(void **state)
     search(&t, 300, 600, 3);
 }
 
+static tg_err bad_put(void)
+{
+    return (tg_err){.code = TG_ERR_SCRIPT, .text = "bad"};
+}
+
+/* What put has marked before it raised: the sink works. A record that is left
+ * alone by such marks is not the culprit before it was put alone. */
+static void test_search_marks(void **state)
+{
+    tg_batch *batch = tg_batch_new(4, 0);
+    tg__sink_batch sb = {.batch = batch, .todo = 4};
+    tg_err why = bad_put();
+    (void)state;
+
+    for (int i = 0; i < 4; i++)
+        tg_batch_append(batch)->origin_offset = i;
+    batch->items[0]->verdict = TG_DONE;
+    batch->items[1]->verdict = TG_REJECT;
+    batch->items[2]->verdict = TG_REJECT;
+    tg__sink_search_raised(&sb, 4, &why);
+    assert_true(sb.search->passed);
+    assert_int_equal(batch->items[3]->verdict, TG_KEEP);
+    sb.todo = tg__sink_bring_forward(batch);
+    assert_int_equal(sb.todo, 1);
+    assert_int_equal(tg__sink_next_piece(&sb), 1);
+    tg__sink_search_raised(&sb, 1, &why);
+    assert_int_equal(sb.search->culprits, 1);
+    tg__sink_search_free(&sb);
+    tg_batch_free(batch);
+}
+
+/* A piece that raised for records that could not be read. */
+static void test_search_explained(void **state)
+{
+    tg_batch *batch = tg_batch_new(10, 0);
+    tg__sink_batch sb = {.batch = batch, .todo = 10};
+    tg_err why = bad_put();
+    uint32_t given = 0;
+    (void)state;
+
+    for (int i = 0; i < 10; i++)
+        tg_batch_append(batch)->origin_offset = i;
+    tg__sink_search_explained(&sb, 10); /* there is no search */
+    assert_null(sb.search);
+    tg__sink_search_raised(&sb, 10, &why);
+    batch->items[0]->verdict = TG_REJECT;
+    given = tg__sink_next_piece(&sb);
+    tg__sink_search_explained(&sb, given);
+    sb.todo = tg__sink_bring_forward(batch);
+    assert_int_equal(sb.todo, 9);
+    for (given = 0; sb.todo > 0; sb.todo -= given) {
+        given = tg__sink_next_piece(&sb);
+        assert_in_range(given, 1, sb.todo);
+        tg__sink_search_passed(&sb);
+    }
+    assert_int_equal(sb.search->n, 0);
+    tg__sink_search_free(&sb);
+    tg_batch_free(batch);
+}
+
+/* --- partitions that go while the chain waits ----------------------------- */
+
+static void test_forget_splits(void **state)
+{
+    tg_batch *batch = tg_batch_new(4, 0);
+    tg__sink_batch sb = {.batch = batch};
+    tg__sink sink = {.cooking = &sb};
+    tg_partition gone = {"t", 1, -1};
+    (void)state;
+
+    for (int i = 0; i < 2; i++) {
+        tg_record *rec = tg_batch_append(batch);
+        rec->origin_topic = "t";
+        rec->origin_topiclen = 1;
+        rec->origin_partition = i;
+        rec->origin_offset = i;
+    }
+    tg_batch_begin(batch);
+    assert_non_null(tg_record_split(batch->items[0]));
+    assert_non_null(tg_record_split(batch->items[1]));
+    tg_batch_commit(batch);
+    tg__sink_forget(&sink, &gone, 1);
+    tg_batch_settle(batch);
+    assert_int_equal(batch->n, 4);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(batch->items[i]->verdict,
+                         i < 2 ? TG_KEEP : TG_UNPROCESSED);
+    tg_batch_free(batch);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check), cmocka_unit_test(test_delay),
-        cmocka_unit_test(test_originals), cmocka_unit_test(test_search)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_check),
+                                       cmocka_unit_test(test_delay),
+                                       cmocka_unit_test(test_originals),
+                                       cmocka_unit_test(test_search),
+                                       cmocka_unit_test(test_search_marks),
+                                       cmocka_unit_test(test_search_explained),
+                                       cmocka_unit_test(test_forget_splits)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
