@@ -325,6 +325,19 @@ static bool has_rules(const json_t *answer)
     return false;
 }
 
+/* A schema that is known already: its id stands for one text, and codecs hang
+ * what they made of it on it. */
+static tg_registry_schema *schema_known(const tg_registry *reg, int32_t id,
+                                        tg_schema_type type, const char *text)
+{
+    for (size_t i = 0; i < reg->nschemas; i++) {
+        tg_registry_schema *s = reg->schemas[i];
+        if (s->id == id && s->type == type && strcmp(s->text, text) == 0)
+            return s;
+    }
+    return NULL;
+}
+
 /* The schema in an answer; id from the answer if it has one. */
 static tg_registry_schema *schema_from(tg_registry *reg, const json_t *answer,
                                        int32_t id, tg_err *err)
@@ -347,13 +360,16 @@ static tg_registry_schema *schema_from(tg_registry *reg, const json_t *answer,
                    " carry out; register a version without them");
         return NULL;
     }
+    if (id < 0)
+        id = (int32_t)json_integer_value(number);
+    tg_registry_schema *s = schema_known(reg, id, type_of(answer), text);
+    if (s)
+        return s;
     if (tg__reg_refs_read(&reg->references,
                           json_object_get(answer, "references"), &refs, &nrefs,
                           err))
         return NULL;
-    tg_registry_schema *s =
-        schema_new(reg, id >= 0 ? id : (int32_t)json_integer_value(number),
-                   type_of(answer), text);
+    s = schema_new(reg, id, type_of(answer), text);
     s->refs = refs;
     s->nrefs = nrefs;
     return s;
@@ -663,8 +679,12 @@ tg_registry_schema *tg_registry_for_write(tg_registry *reg, const char *subject,
     }
     tg_registry_schema *s =
         ask_write(reg, subject, type, text, refs, nrefs, err);
-    if (!s && e && e->schema)
-        return e->schema; /* the newest version known: better than nothing */
+    if (!s && e && e->schema) {
+        /* the newest version known: better than nothing, and for a while, so
+         * that not every record waits for an answer */
+        e->schema->until_ms = now_ms() + REFUSED_MS;
+        return e->schema;
+    }
     if (!e) {
         e = table_add(&reg->writes, hash);
         e->subject = tg_strdup(subject);

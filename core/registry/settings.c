@@ -49,17 +49,32 @@ static void unescape(char *text)
     *to = 0;
 }
 
+/* Refuses a URL, which is shown without a user and password. */
+static int refuse_url(const char *text, const char *why, tg_err *err)
+{
+    const char *host = strstr(text, "://"), *at = strrchr(text, '@');
+    int scheme = host ? (int)(host + 3 - text) : 0;
+    return tg_err_set(err, TG_ERR_CONFIG,
+                      "schema.registry.url has \"%.*s%s%s\"%s", scheme, text,
+                      at ? "***" : "", at ? at : text + scheme, why);
+}
+
 static int read_url(tg_reg_url *url, const char *text, tg_err *err)
 {
     const char *host = strstr(text, "://");
     if (strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)
-        return tg_err_set(err, TG_ERR_CONFIG,
-                          "schema.registry.url has \"%s\"; accepted are URLs"
-                          " that begin with http:// or https://, separated by"
-                          " commas",
-                          text);
+        return refuse_url(text,
+                          "; accepted are URLs that begin with http:// or"
+                          " https://, separated by commas",
+                          err);
     host += 3;
     size_t len = strcspn(host, "/?#");
+    if (strchr(host, '@') && !memchr(host, '@', len))
+        return refuse_url(text,
+                          ", with an @ behind the host; write / ? # of a user"
+                          " or password as %2F %3F %23, and @ of a path as"
+                          " %40",
+                          err);
     const char *at = memchr(host, '@', len);
     for (const char *p = at; p;
          p = memchr(p + 1, '@', (size_t)(host + len - p - 1)))
@@ -78,9 +93,7 @@ static int read_url(tg_reg_url *url, const char *text, tg_err *err)
     while (n > 0 && rest[n - 1] == '/')
         n--;
     if (n == 0)
-        return tg_err_set(err, TG_ERR_CONFIG,
-                          "schema.registry.url has \"%s\", which names no host",
-                          text);
+        return refuse_url(text, ", which names no host", err);
     url->text = tg_sprintf("%.*s%.*s", (int)(host - text), text, (int)n, rest);
     return 0;
 }
