@@ -166,14 +166,14 @@ def trace(worker, name):
     return status["tasks"][0].get("trace", "")
 
 
-def committed(name, topic):
-    """Offset of the sink's group for partition 0, None when there is none: an
+def committed(name, topic, partition=0):
+    """Offset of the sink's group for a partition, None when there is none: an
     OffsetFetch request of version 1 by hand."""
     def text(x):
         return struct.pack(">h", len(x)) + x.encode()
     body = struct.pack(">hhi", 9, 1, 1) + text("test") + \
         text("connect-" + name) + struct.pack(">i", 1) + text(topic) + \
-        struct.pack(">ii", 1, 0)
+        struct.pack(">ii", 1, partition)
     host, port = lib.BOOTSTRAP.rsplit(":", 1)
     with socket.create_connection((host, int(port)), 20) as s:
         s.sendall(struct.pack(">i", len(body)) + body)
@@ -461,6 +461,66 @@ def test_retry_without_limit_stops_at_once(case):
               worker.tail())
     worker.stop(seconds=5)
     lib.equal(lib.count_lines(case.path("out-" + name)), 0, "put")
+
+
+# splits each record; the first calls fail behind some of the splits
+SPLIT = SDK + """
+return tide.transform {
+    config = { times = { type = "int", default = 0 } },
+    new = function(cfg)
+        local failed = 0
+        return function(batch)
+            for _, r in batch:each() do
+                local v = tide.str(r.value)
+                if v:find("worse") and failed < cfg.times then
+                    failed = failed + 1
+                    error(tide.retriable("not now, " .. failed))
+                end
+                local other = r:split()
+                other.value = v .. " again"
+            end
+        end
+    end,
+}
+"""
+
+
+def test_rebalance_while_retrying(case):
+    """Another member takes a partition while a batch of both waits in the
+    chain: nothing is lost, and the member that waits goes on."""
+    topic, name = lib.unique("in"), lib.unique("snk")
+    case.file("plugins/splitter.lua", SPLIT)
+    kafka("kafka-topics", "--create", "--topic", topic, "--partitions", "2")
+    values = ["%s %d" % ("worse" if i % 20 == 9 else "v", i)
+              for i in range(40)]
+    for p in (0, 1):
+        lib.produce(topic, "".join(v + "\n" for v in values[p::2]).encode(),
+                    "-p", str(p))
+
+    def member(out, times):
+        return case.worker(dict(plugins(case), **{
+            "offset.storage.file.filename": case.path("offsets-" + out)}), [
+            dict(collector(case, name, topic), **{
+                "file": case.path(out), "errors.retry.timeout": "-1",
+                "errors.retry.delay.max.ms": "400",
+                "consumer.override.session.timeout.ms": "6000",
+                **lib.transforms(("s", "splitter", {"times": str(times)}))})])
+
+    first = member("out-first", 30)
+    first.await_(lambda: first.metric(
+        "kafka_connect_task_error_total_retries", name) >= 3, "retries", 30)
+    second = member("out-second", 0)
+    second.await_lines(case.path("out-second"), 40)
+    first.await_(lambda: committed(name, topic, 0) == 20 and
+                 committed(name, topic, 1) == 20, "the commits")
+    second.stop()
+    first.stop()
+    both = lib.lines(case.path("out-first")) + lib.lines(
+        case.path("out-second"))
+    lib.check(lib.count_lines(case.path("out-first")) >= 40, "the first waits")
+    lib.same_lines(sorted(set(both)), sorted(
+        x for v in values for x in (v.encode(), v.encode() + b" again")),
+        "put")
 
 
 # --- sources ---------------------------------------------------------------
