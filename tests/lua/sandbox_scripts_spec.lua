@@ -140,7 +140,8 @@ describe("nothing is open", function()
 
     it("in a module, when it is loaded and when it is called", function()
         file("words.lua", PROBE .. "return function() " .. PROBE .. " return 1 end")
-        local raw = { file = file("main.lua", 'r.value.a = require("words")() + require("words")()') }
+        local raw = { file = file("main.lua",
+            'r.value.a = require("words")() + require("words")()') }
         local inst = make("transform", raw)
         testlib.batch { '{"a":1}' }
         testlib.apply(inst)
