@@ -109,6 +109,9 @@ void tg__avro_free(void *doc);
 const char *tg__avro_type_name(tg_avro_type type);
 /* Text property of a type, NULL when it is missing or no text. */
 const char *tg__avro_prop(const tg_avro *a, const char *key);
+/* A number as Java's intValue() takes it: integers by their low 32 bits, others
+ * up to the nearest. 0 for what is no number. */
+int32_t tg__avro_int(const json_t *number);
 /* True for a type whose logicalType is that one (any case). */
 bool tg__avro_logical(const tg_avro *a, const char *name);
 

@@ -100,12 +100,12 @@ static bool make_decimal(convert *c, making *m, const tg_avro *a)
     const json_t *scale = json_object_get(a->json, "scale");
     const json_t *precision = json_object_get(a->json, "precision");
     logical(m, TG_DECIMAL_NAME);
-    add_param(c, m, "scale", printed(c, "%d", (int)json_number_value(scale)));
+    add_param(c, m, "scale", printed(c, "%d", tg__avro_int(scale)));
     if (!precision || json_is_null(precision))
         return true;
     if (!json_is_number(precision))
         return refuse(c, "the precision of an Avro decimal is no number");
-    int digits = (int)json_number_value(precision);
+    int digits = tg__avro_int(precision);
     if (digits != TG_AVRO_PRECISION_DEFAULT)
         add_param(c, m, TG_AVRO_PRECISION, printed(c, "%d", digits));
     return true;
@@ -320,7 +320,7 @@ static bool add_version(convert *c, making *m, const tg_avro *a, int version)
     if (v && !json_is_number(v))
         return refuse(c, "connect.version of an Avro schema is no number");
     if (v)
-        version = (int)json_number_value(v);
+        version = tg__avro_int(v);
     if (m->s.has_version && v && version != m->s.version)
         return refuse(c,
                       "connect.version is %d, but %s is always of version"

@@ -6,7 +6,8 @@
  * a plan; mostly it is that of the record before. Writing: the Connect schema
  * and the topic find a plan and an id. What is made of one schema text hangs on
  * the registry client's schema, which outlives the converter; the two tables
- * below only find it.
+ * below only find it. They also keep why a schema is of no use, so that a topic
+ * full of such records costs no more than one of them.
  *
  * Script thread.
  */
@@ -37,7 +38,8 @@ typedef struct read_entry {
     int32_t id;
     uint32_t topiclen;
     char *topic;
-    const tg_avro_reader *reader;
+    const tg_avro_reader *reader; /* NULL: */
+    tg_err *refused;
 } read_entry;
 
 typedef struct write_entry {
@@ -46,7 +48,8 @@ typedef struct write_entry {
     uint32_t topiclen;
     char *topic;
     const tg_registry_schema *registered;
-    const tg_avro_out *plan;
+    const tg_avro_out *plan; /* NULL: */
+    tg_err *refused;
 } write_entry;
 
 /* Avro text of a Connect schema, made once. */
@@ -75,6 +78,13 @@ typedef struct avro_impl {
     text_entry *texts[BUCKETS];
     tg_buf subject;
 } avro_impl;
+
+static tg_err *keep_err(const tg_err *err)
+{
+    tg_err *own = tg_alloc(sizeof *own);
+    *own = *err;
+    return own;
+}
 
 static bool same_topic(const tg_record *rec, const char *topic, uint32_t len)
 {
@@ -152,32 +162,37 @@ static const tg_avro_reader *reader_slow(avro_impl *impl, const tg_record *rec,
 {
     read_entry **bucket = &impl->reads[(uint32_t)id % BUCKETS];
     for (read_entry *e = *bucket; e; e = e->next) {
-        if (e->id == id && same_topic(rec, e->topic, e->topiclen)) {
+        if (e->id != id || !same_topic(rec, e->topic, e->topiclen))
+            continue;
+        if (e->refused)
+            *err = *e->refused;
+        else
             impl->last_read = e;
-            return e->reader;
-        }
+        return e->reader;
     }
     tg_registry_schema *schema =
         tg_registry_by_id(impl->registry, id, TG_SCHEMA_AVRO, err);
-    tg_avro_doc *doc = schema ? doc_of(schema, err) : NULL;
-    if (!doc)
+    if (!schema)
         return NULL;
-    int version = version_of(impl, rec, schema, doc, err);
+    tg_avro_doc *doc = doc_of(schema, err);
+    int version = doc ? version_of(impl, rec, schema, doc, err) : 0;
     if (version < 0)
         return NULL;
-    const tg_avro_reader *reader = reader_new(impl, doc, version, err);
-    if (!reader) {
+    const tg_avro_reader *reader =
+        doc ? reader_new(impl, doc, version, err) : NULL;
+    if (doc && !reader)
         tg_err_prefix(err, "schema id %d", (int)id);
-        return NULL;
-    }
     read_entry *e = tg_alloc(sizeof *e);
     *e = (read_entry){
         .next = *bucket,
         .id = id,
         .topiclen = rec->topiclen,
         .topic = tg_strndup(rec->topic ? rec->topic : "", rec->topiclen),
-        .reader = reader};
-    *bucket = impl->last_read = e;
+        .reader = reader,
+        .refused = reader ? NULL : keep_err(err)};
+    *bucket = e;
+    if (reader)
+        impl->last_read = e;
     return reader;
 }
 
@@ -254,7 +269,8 @@ static const tg_avro_out *writer_of(avro_impl *impl, tg_avro_doc *doc,
     return plan;
 }
 
-/* Asks the registry for the id, and fills the entry. */
+/* Asks the registry for the id, and fills the entry; it has no plan when what
+ * the registry holds is of no use. */
 static int entry_fill(avro_impl *impl, write_entry *e, const tg_record *rec,
                       tg_err *err)
 {
@@ -264,12 +280,12 @@ static int entry_fill(avro_impl *impl, write_entry *e, const tg_record *rec,
     tg_registry_schema *registered =
         tg_registry_for_write(impl->registry, impl->subject.p, TG_SCHEMA_AVRO,
                               text->text, NULL, 0, err);
-    tg_avro_doc *doc = registered ? doc_of(registered, err) : NULL;
-    const tg_avro_out *plan = doc ? writer_of(impl, doc, e->schema, err) : NULL;
-    if (!plan)
+    if (!registered)
         return err->code;
+    tg_avro_doc *doc = doc_of(registered, err);
     e->registered = registered;
-    e->plan = plan;
+    e->plan = doc ? writer_of(impl, doc, e->schema, err) : NULL;
+    e->refused = e->plan ? NULL : keep_err(err);
     return 0;
 }
 
@@ -281,25 +297,26 @@ static const write_entry *writer_slow(avro_impl *impl, const tg_record *rec,
     while (e &&
            (e->schema != schema || !same_topic(rec, e->topic, e->topiclen)))
         e = e->next;
-    if (e && tg_registry_fresh(e->registered)) {
-        impl->last_write = e;
-        return e;
+    if (!e || !tg_registry_fresh(e->registered)) {
+        write_entry fresh = {.schema = schema};
+        if (entry_fill(impl, &fresh, rec, err))
+            return NULL;
+        if (!e) {
+            e = tg_calloc(sizeof *e);
+            e->next = *bucket;
+            e->schema = schema;
+            e->topic = tg_strndup(rec->topic ? rec->topic : "", rec->topiclen);
+            e->topiclen = rec->topiclen;
+            *bucket = e;
+        }
+        tg_free(e->refused);
+        e->registered = fresh.registered;
+        e->plan = fresh.plan;
+        e->refused = fresh.refused;
     }
-    write_entry fresh = {.schema = schema};
-    if (entry_fill(impl, &fresh, rec, err))
-        return NULL;
-    if (!e) {
-        e = tg_calloc(sizeof *e);
-        e->next = *bucket;
-        e->schema = schema;
-        e->topic = tg_strndup(rec->topic ? rec->topic : "", rec->topiclen);
-        e->topiclen = rec->topiclen;
-        *bucket = e;
-    }
-    e->registered = fresh.registered;
-    e->plan = fresh.plan;
-    impl->last_write = e;
-    return e;
+    if (e->refused)
+        *err = *e->refused;
+    return impl->last_write = e->plan ? e : NULL;
 }
 
 static int avro_encode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
@@ -395,11 +412,13 @@ static void avro_fini(tg_converter *conv)
         for (read_entry *e = impl->reads[i], *next; e; e = next) {
             next = e->next;
             tg_free(e->topic);
+            tg_free(e->refused);
             tg_free(e);
         }
         for (write_entry *e = impl->writes[i], *next; e; e = next) {
             next = e->next;
             tg_free(e->topic);
+            tg_free(e->refused);
             tg_free(e);
         }
         for (text_entry *e = impl->texts[i], *next; e; e = next) {

@@ -15,7 +15,8 @@
 #include "data/node.h"
 #include <endian.h>
 
-/* An empty record takes no bytes: so many of them in one array at most. */
+/* An empty record takes no bytes: so many of them in the arrays of one value at
+ * most. */
 enum { EMPTY_MAX = 100000 };
 
 typedef struct reader {
@@ -24,6 +25,7 @@ typedef struct reader {
     tg_cell *cell;
     tg_err *err;
     uint32_t depth; /* of values without a schema */
+    uint32_t empty; /* items that took no bytes */
 } reader;
 
 /* --- numbers -------------------------------------------------------------- */
@@ -308,8 +310,8 @@ static int read_union(reader *in, const tg_avro_plan *p, tg_value *out,
 }
 
 /* The next block of an array or map: its number of items, 0 at the end. least:
- * bytes that an item takes at least; *empty counts those that take none. */
-static int read_block(reader *in, uint32_t least, uint32_t *empty, uint32_t *n)
+ * bytes that an item takes at least. */
+static int read_block(reader *in, uint32_t least, uint32_t *n)
 {
     int64_t count, size;
     int rc = read_long(in, &count);
@@ -324,14 +326,15 @@ static int read_block(reader *in, uint32_t least, uint32_t *empty, uint32_t *n)
         count = -count;
     }
     int64_t left = in->end - in->p;
-    if (least > 0 ? count > left / least : count > EMPTY_MAX - (int64_t)*empty)
+    if (least > 0 ? count > left / least
+                  : count > EMPTY_MAX - (int64_t)in->empty)
         return refuse(in,
                       "a block of %lld items at byte %zu, where %lld bytes are"
                       " left: the bytes do not fit the schema",
                       (long long)count, (size_t)(in->p - in->start),
                       (long long)left);
     if (least == 0)
-        *empty += (uint32_t)count;
+        in->empty += (uint32_t)count;
     *n = (uint32_t)count;
     return 0;
 }
@@ -340,12 +343,12 @@ static int read_array(reader *in, const tg_avro_plan *p, tg_value *out,
                       tg_node *parent, tg_site *site)
 {
     const tg_avro_plan *sub = p->subs[0];
-    uint32_t n, empty = 0;
+    uint32_t n;
     tg_node *node = node_new(in, TG_ARRAY, tg_shape_array(), 4, parent, out);
     if (!node)
         return full(in);
     for (;;) {
-        int rc = read_block(in, sub->least, &empty, &n);
+        int rc = read_block(in, sub->least, &n);
         if (rc || n == 0)
             return rc;
         if (tg__slots_grow(in->batch, node, n))
@@ -392,14 +395,13 @@ static int settle_pairs(reader *in, tg_value *out, tg_node *pairs,
 static int read_pairs(reader *in, const tg_avro_plan *p, tg_value *out,
                       tg_node *parent, tg_site *site)
 {
-    uint32_t n, empty = 0, first = p->key_first ? 0 : 1;
+    uint32_t n, first = p->key_first ? 0 : 1;
     tg_node *node = node_new(in, TG_PAIRS, tg_shape_array(), 8, parent, out);
     if (!node)
         return full(in);
     for (;;) {
-        int rc =
-            read_block(in, tg__avro_plus(p->subs[0]->least, p->subs[1]->least),
-                       &empty, &n);
+        int rc = read_block(
+            in, tg__avro_plus(p->subs[0]->least, p->subs[1]->least), &n);
         if (rc)
             return rc;
         if (n == 0)
@@ -448,13 +450,13 @@ static int read_map(reader *in, const tg_avro_plan *p, tg_value *out,
 {
     const tg_avro_plan *sub = p->subs[0];
     tg_map_build m;
-    uint32_t n, empty = 0;
+    uint32_t n;
     if (tg__map_begin(&m, in->batch, in->cell, parent, site))
         return full(in);
     set_value(out, TG_MAP, 0);
     out->u.node = m.node;
     for (;;) {
-        int rc = read_block(in, tg__avro_plus(1, sub->least), &empty, &n);
+        int rc = read_block(in, tg__avro_plus(1, sub->least), &n);
         if (!rc && n == 0)
             return tg__map_end(&m) ? full(in) : 0;
         for (; !rc && n > 0; n--)
@@ -485,13 +487,13 @@ static int read_anything(reader *in, tg_value *out, tg_node *parent);
 
 static int read_things(reader *in, tg_value *out, tg_node *parent, bool pairs)
 {
-    uint32_t n, empty = 0, each = pairs ? 2 : 1;
+    uint32_t n, each = pairs ? 2 : 1;
     tg_node *node = node_new(in, pairs ? TG_PAIRS : TG_ARRAY, tg_shape_array(),
                              4, parent, out);
     if (!node)
         return full(in);
     for (;;) {
-        int rc = read_block(in, 9 * each, &empty, &n);
+        int rc = read_block(in, 9 * each, &n);
         if (rc)
             return rc;
         if (n == 0)

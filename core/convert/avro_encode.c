@@ -125,7 +125,7 @@ static int write_text(writer *w, const tg_avro_out *p, const tg_value *v)
     }
     for (uint32_t i = 0; i < p->n; i++) {
         const char *symbol = p->type->symbols[i];
-        if (strncmp(symbol, text, len) == 0 && symbol[len] == 0) {
+        if (strlen(symbol) == len && memcmp(symbol, text, len) == 0) {
             put_long(w->out, i);
             return 0;
         }

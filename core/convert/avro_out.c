@@ -352,12 +352,11 @@ static bool plan_scalar(planner *c, tg_avro_out *p, const tg_avro *a,
         return refuse_plan(c, "a Decimal schema has no parameter scale that is"
                               " an integer");
     json_t *other = json_object_get(a->json, "scale");
-    if (tg__avro_logical(a, "decimal") &&
-        json_number_value(other) != (double)scale)
+    if (tg__avro_logical(a, "decimal") && tg__avro_int(other) != scale)
         return refuse_plan(c,
                            "decimals of scale %ld do not fit a schema in the"
                            " registry with scale %d",
-                           scale, (int)json_number_value(other));
+                           scale, tg__avro_int(other));
     return true;
 }
 

@@ -354,6 +354,14 @@ const char *tg__avro_prop(const tg_avro *a, const char *key)
     return text_of(a->json, key);
 }
 
+int32_t tg__avro_int(const json_t *number)
+{
+    double d = json_number_value(number);
+    if (json_is_integer(number))
+        return (int32_t)(uint64_t)json_integer_value(number);
+    return d >= INT32_MAX ? INT32_MAX : d <= INT32_MIN ? INT32_MIN : (int32_t)d;
+}
+
 bool tg__avro_logical(const tg_avro *a, const char *name)
 {
     const char *text = tg__avro_prop(a, "logicalType");

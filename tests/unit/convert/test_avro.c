@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "cells.h"
+#include "convert/avro.h"
 #include "convert/json_write.h"
 #include "registry/fake_registry.h"
 #include "registry/registry.h"
@@ -20,6 +21,25 @@ static tg_converter *avro(const char *more, const char *role)
              "schema.registry.url=%s,max.retries=0%s%s", fake->url,
              *more ? "," : "", more);
     return converter("Avro", settings, role);
+}
+
+/* The registry client of such a converter. */
+static tg_registry *shared_registry(const char *more, const char *role)
+{
+    tg_err err = {0};
+    json_t *config = json_pack("{s:s,s:s}", "schema.registry.url", fake->url,
+                               "max.retries", "0");
+    char *copy = tg_strdup(more), *save = NULL;
+    for (char *s = strtok_r(copy, ",", &save); s;
+         s = strtok_r(NULL, ",", &save)) {
+        char *eq = strchr(s, '=');
+        *eq = 0;
+        json_object_set_new(config, s, json_string(eq + 1));
+    }
+    tg_registry *reg = tg_registry_open(config, role, &err);
+    json_decref(config);
+    tg_free(copy);
+    return reg;
 }
 
 static size_t unhex(const char *hex, char *out)
@@ -161,6 +181,13 @@ static void to_connect(void **state)
         {"", "\"int\"", "02",
          "{\"schema\":{\"type\":\"int32\",\"optional\":false,\"version\":1},"
          "\"payload\":1}"},
+        /* numbers beyond an int as Java's intValue() takes them */
+        {"", "{\"type\":\"int\",\"connect.version\":4294967301}", "02",
+         "{\"schema\":{\"type\":\"int32\",\"optional\":false,\"version\":5},"
+         "\"payload\":1}"},
+        {"", "{\"type\":\"int\",\"connect.version\":1e300}", "02",
+         "{\"schema\":{\"type\":\"int32\",\"optional\":false,\"version\":"
+         "2147483647},\"payload\":1}"},
         {"",
          "{\"type\":\"record\",\"name\":\"a.b.R\",\"doc\":\"rd\",\"fields\":["
          "{\"name\":\"x\",\"type\":\"int\",\"doc\":\"fd\",\"default\":7},"
@@ -617,6 +644,10 @@ static void refused_bytes(void **state)
         {"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"d\","
          "\"type\":{\"type\":\"bytes\",\"logicalType\":\"decimal\"}}]}",
          "00", "a decimal without bytes"},
+        /* twice 60000 that take no bytes */
+        {"{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":{"
+         "\"type\":\"record\",\"name\":\"E\",\"fields\":[]}}}",
+         "04c0a90700c0a9070000", "element 1: a block of 60000 items"},
     };
     tg_converter *conv = avro("", "value");
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -669,6 +700,97 @@ static void refused_schemas(void **state)
             fail_msg("%s is not refused", all[i][0]);
         assert_has(err.text, "schema id ");
         assert_has(err.text, all[i][1]);
+    }
+    tg_converter_free(conv);
+}
+
+/* What a bad schema costs is paid once, not by every record that has it. */
+static void refused_schemas_cost_once(void **state)
+{
+    (void)state;
+    tg_err err = {0}, first = {0};
+    tg_buf text = {0};
+    tg_buf_str(&text, "{\"type\":\"record\",\"name\":\"R\",\"fields\":[");
+    for (int i = 0; i < 200; i++)
+        tg_buf_printf(&text, "{\"name\":\"f%d\",\"type\":\"int\"},", i);
+    tg_buf_str(&text, "{\"name\":\"next\",\"type\":\"R\"}]}");
+    int id = fake_put(fake, "t-value", tg_buf_cstr(&text));
+    tg_converter *conv = avro("", "value");
+    tg_registry *reg = shared_registry("", "value");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tg_cell_decode(cell_with(conv, id, "00"), &first),
+                         TG_ERR_DATA);
+    assert_has(first.text, "contains itself");
+    const tg_avro_doc *doc =
+        tg_registry_by_id(reg, id, TG_SCHEMA_AVRO, &err)->compiled;
+    size_t size = tg_arena_size(&doc->arena);
+    for (int i = 0; i < 1000; i++) {
+        memset(&err, 0, sizeof err);
+        assert_int_equal(tg_cell_decode(cell_with(conv, id, "00"), &err),
+                         TG_ERR_DATA);
+        assert_string_equal(err.text, first.text);
+    }
+    assert_int_equal(tg_arena_size(&doc->arena), size);
+    tg_registry_close(reg);
+    tg_converter_free(conv);
+    tg_buf_fini(&text);
+}
+
+/* The same for schemas that records cannot be written by. */
+static void misfits_cost_once(void **state)
+{
+    (void)state;
+    static const char set[] = "auto.register.schemas=false,"
+                              "use.latest.version=true";
+    tg_err err = {0}, first = {0};
+    fake_put(fake, "t-value",
+             "{\"type\":\"record\",\"name\":\"R\",\"fields\":[]}");
+    tg_buf text = {0};
+    tg_buf_str(&text, "{\"schema\":{\"type\":\"struct\",\"name\":\"R\","
+                      "\"fields\":[{\"field\":\"a\",\"type\":\"int32\"}]},"
+                      "\"payload\":{\"a\":1}}");
+    tg_converter *conv = avro(set, "value");
+    tg_registry *reg = shared_registry(set, "value");
+    size_t size = 0;
+    for (int i = 0; i < 1000; i++) {
+        tg_cell *cell = cell_of(batch, envelope, text.p, text.len);
+        tg_record_set_topic(cell->record, "t", 1);
+        memset(&err, 0, sizeof err);
+        assert_int_equal(tg_cell_encode(cell, conv, &err), TG_ERR_DATA);
+        if (i == 0)
+            first = err;
+        assert_string_equal(err.text, first.text);
+        const tg_avro_doc *doc =
+            tg_registry_for_write(reg, "t-value", TG_SCHEMA_AVRO, "x", NULL, 0,
+                                  &err)
+                ->compiled;
+        size = i ? size : tg_arena_size(&doc->arena);
+        assert_int_equal(tg_arena_size(&doc->arena), size);
+    }
+    assert_has(first.text, "have a field \"a\"");
+    tg_registry_close(reg);
+    tg_converter_free(conv);
+    tg_buf_fini(&text);
+}
+
+static void symbols_end_where_they_end(void **state)
+{
+    (void)state;
+    tg_err err = {0};
+    static char text[4096] = "NEW";
+    tg_converter *conv =
+        avro("enhanced.avro.schema.support=true", "value");
+    int id = fake_put(fake, "t-value",
+                      "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":["
+                      "\"NEW\"]}");
+    for (uint32_t len = 4; len <= sizeof text; len++) {
+        tg_cell *cell = cell_with(conv, id, "00");
+        decoded(cell);
+        cell->value.u.p = text; /* NEW and zero bytes */
+        cell->value.len = len;
+        cell->dirty = 1;
+        assert_int_equal(tg_cell_encode(cell, conv, &err), TG_ERR_DATA);
+        assert_has(err.text, "is no symbol of the enum");
     }
     tg_converter_free(conv);
 }
@@ -823,6 +945,9 @@ int main(void)
         TEST(newest_version),
         TEST(refused_bytes),
         TEST(refused_schemas),
+        TEST(refused_schemas_cost_once),
+        TEST(misfits_cost_once),
+        TEST(symbols_end_where_they_end),
         TEST(nesting_is_limited),
         TEST(recursion_without_a_schema_is_limited),
         TEST(refused_settings),
