@@ -5,6 +5,7 @@ configuration do not run beside those of the one before."""
 import os
 import shutil
 import signal
+import threading
 import time
 
 import _lib as lib
@@ -305,6 +306,54 @@ def test_no_two_generations(case):
         expected += [["stop", "%d" % stopped]] * stopped
         expected += [["start", "%d" % n]] * n
     lib.equal(found, expected, "the order")
+
+
+def test_many_changes(case):
+    """Configurations that come at the same time, beside restarts and saves: one
+    after the other, every record once, the last one stays."""
+    folder = plugins(case, stamp=STAMP % {"version": 0, "record": ""})
+    topic, out, data = lib.unique("puts"), case.path("out.txt"), case.file(
+        "in.txt")
+    src = lib.source("src", data, topic)
+    worker = case.worker({"plugin.path": folder}, [
+        src, lib.sink("snk", out, topic)]).running("src", "snk")
+    stamp = {"transforms": "stamp,mark", "transforms.stamp.type": "stamp",
+             "transforms.mark.type": "Lua"}
+
+    def config(i):
+        return dict(src, **stamp, **{
+            "transforms.mark.script": "r.value = r.value .. ' m%d'" % i})
+
+    sent = 0
+    for turn in range(4):
+        threads = [threading.Thread(target=put_config, args=(
+            worker, "src", config(turn * 10 + i))) for i in range(5)]
+        for t in threads:
+            t.start()
+        save_by_rename(os.path.join(folder, "stamp.lua"), STAMP % {
+            "version": turn, "record": ""})
+        if turn == 1:
+            worker.ask("POST", "/connectors/src/tasks/0/restart")
+        if turn == 2:  # starts the tasks again, in the midst of it
+            put_config(worker, "src", dict(config(99), **{"batch.size": "7"}))
+        with open(data, "a") as f:
+            f.write("".join("%d\n" % i for i in range(sent, sent + 20)))
+        sent += 20
+        for t in threads:
+            t.join()
+        worker.await_lines(out, sent, 30)
+    put_config(worker, "src", config(1000))
+    worker.await_(lambda: stage(worker, "src", "mark"), "the last chain", 20)
+    lib.equal(worker.get("/connectors/src/config"), config(1000), "config")
+    worker.await_(lambda: not stage(worker, "src", "stamp")["last_error"] and
+                  stage(worker, "src", "stamp")["version"] == "3",
+                  lambda: stages(worker, "src"), 20)
+    with open(data, "a") as f:
+        f.write("%d\n" % sent)
+    worker.await_lines(out, sent + 1, 30)
+    found = [line.decode().split(" ") for line in lib.lines(out)]
+    lib.equal([int(f[0]) for f in found], list(range(sent + 1)), "records")
+    lib.equal(found[-1][1:], ["3", "m1000"], "the last record")
 
 
 def test_folder_replaced(case):
