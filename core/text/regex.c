@@ -279,7 +279,7 @@ static bool numbered_group(template *t, uint32_t *group)
 /* A reference behind '$'. */
 static bool reference(template *t)
 {
-    uint32_t group, start, end;
+    uint32_t group = 0, start, end;
 
     if (t->at == t->len)
         return broken(t, "Illegal group reference: group index is missing");
