@@ -3,6 +3,7 @@
  * what differs from JsonConverter. Nothing is copied as it was received: the
  * same text can mean another value under another schema. Script thread.
  */
+#include "convert/json_scan.h"
 #include "convert/json_write.h"
 #include "convert/jsonschema.h"
 #include "data/node.h"
@@ -30,6 +31,8 @@ static bool left_out(const writing *w, const tg_value *v, const tg_schema *s)
            (!s->has_default || w->set->ignore_default);
 }
 
+/* JSON as text. Scripts may have written it, so it is looked at: anything else
+ * would spoil the record. */
 static int write_any(writing *w, const tg_value *v)
 {
     uint32_t len;
@@ -37,6 +40,16 @@ static int write_any(writing *w, const tg_value *v)
     if (!p)
         return tg_err_set(w->err, TG_ERR_DATA,
                           "a field that holds JSON text holds something else");
+    tg_err why = {0};
+    tg_json_in in = {
+        .start = p, .p = p, .end = p + len, .batch = w->batch, .err = &why};
+    tg__json_ws(&in);
+    int rc = tg__json_skip(&in);
+    tg__json_ws(&in);
+    if (!rc && in.p != in.end)
+        rc = tg__json_fail(&in, in.p, "nothing after the end of the value");
+    if (rc)
+        return tg_err_set(w->err, rc, "the text is no JSON: %s", why.text);
     tg_buf_add(w->out, p, len);
     return 0;
 }
@@ -106,11 +119,15 @@ static int write_entries(writing *w, const tg_node *node, const tg_schema *s)
             rc =
                 write_entry(w, &node->slots[i], &node->slots[i + 1], s, i == 0);
     } else {
+        bool first = true;
         for (uint32_t i = 0; i < node->n && !rc; i++) {
             const tg_name *name = node->shape->names[i];
             tg_value key = {.tag = TG_STR, .flags = TG_F_NEW, .len = name->len};
             key.u.p = name->text;
-            rc = write_entry(w, &key, &node->slots[i], s, i == 0);
+            if (node->slots[i].tag == TG_ABSENT)
+                continue;
+            rc = write_entry(w, &key, &node->slots[i], s, first);
+            first = false;
         }
     }
     tg_buf_str(w->out, "]");

@@ -6,6 +6,7 @@
  * 1582-10-15. A decimal with another scale than its schema says stays a number
  * text, as Java keeps it a BigDecimal of that scale. Script thread.
  */
+#include "base/number.h"
 #include "convert/decimal.h"
 #include "convert/protobuf.h"
 #include "convert/protobuf_wire.h"
@@ -337,7 +338,7 @@ static int write_timestamp(tg_buf *out, int64_t ms, tg_err *err)
 static int unscaled_of(tg_buf *out, const tg_value *v, const tg_schema *schema,
                        int32_t *scale, tg_err *err)
 {
-    char text[64];
+    char text[TG_NUMBER_MAX];
     const char *p = v->u.p;
     size_t len = v->len;
     int64_t found = 0;
@@ -347,10 +348,10 @@ static int unscaled_of(tg_buf *out, const tg_value *v, const tg_schema *schema,
         return 0;
     }
     if (tg_tag_is_int(v->tag)) {
-        len = (size_t)snprintf(text, sizeof text, "%lld", (long long)v->u.i);
+        len = (size_t)tg_int64_text(text, v->u.i);
         p = text;
     } else if (tg_tag_is_float(v->tag) && isfinite(v->u.d)) {
-        len = (size_t)snprintf(text, sizeof text, "%.17g", v->u.d);
+        len = (size_t)tg_double_text(text, v->u.d);
         p = text;
     } else if (v->tag != TG_NUM) {
         return tg_err_set(err, TG_ERR_DATA,
@@ -371,6 +372,12 @@ static int write_decimal(tg_buf *out, const tg_value *v,
     int rc = unscaled_of(&unscaled, v, schema, &scale, err);
     if (!rc && unscaled.len == 0)
         rc = tg_err_set(err, TG_ERR_DATA, "a decimal has no digits");
+    else if (!rc && unscaled.len > TG_DECIMAL_BYTES)
+        rc = tg_err_set(err, TG_ERR_DATA,
+                        "a decimal has an unscaled value of %zu bytes, at most"
+                        " %d can be written to Protobuf, which has its number"
+                        " of digits too",
+                        unscaled.len, TG_DECIMAL_BYTES);
     if (!rc) {
         tg_pb_add(out, 1 << 3 | TG_PB_BYTES);
         tg_pb_add(out, unscaled.len);

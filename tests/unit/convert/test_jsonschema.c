@@ -273,6 +273,69 @@ static void test_writing(void **state)
              "null");
 }
 
+/* A key that a script removed is gone, also where maps are lists of entries. */
+static void test_removed_keys(void **state)
+{
+    static const char schema[] =
+        "{\"type\":\"map\",\"keys\":{\"type\":\"string\",\"optional\":true},"
+        "\"values\":{\"type\":\"int32\",\"optional\":true}}";
+    tg_converter *conv = converter_of("");
+    (void)state;
+    for (int gone = 0; gone < 2; gone++) {
+        char *text =
+            tg_sprintf("{\"schema\":%s,\"payload\":{\"a\":1,\"b\":2}}", schema);
+        tg_cell *cell = cell_of(batch, envelope, text, strlen(text));
+        tg_record_set_topic(cell->record, "w", 1);
+        decoded(cell);
+        if (cell->value.tag == TG_MAP) {
+            cell->value.u.node->slots[gone].tag = TG_ABSENT;
+            cell->dirty = cell->value.u.node->dirty = 1;
+            assert_string_equal(encoded(cell, conv) + 5,
+                                gone ? "[{\"key\":\"a\",\"value\":1}]"
+                                     : "[{\"key\":\"b\",\"value\":2}]");
+        } else {
+            fail_msg("a map with texts as keys is of kind %d", cell->value.tag);
+        }
+        tg_free(text);
+    }
+    tg_converter_free(conv);
+}
+
+/* What stands for any JSON is written as it is: only when it is JSON. */
+static void test_any_is_json(void **state)
+{
+    static const struct {
+        const char *text;
+        bool good;
+    } all[] = {{"{\"a\":[1,{\"b\":null}]}", true},
+               {" 5 ", true},
+               {"\"x\"", true},
+               {"", false},
+               {"x", false},
+               {"1,\"b\":2", false},
+               {"{\"a\":1", false},
+               {"null}", false}};
+    tg_converter *conv = converter_of("");
+    tg_err err = {0};
+    (void)state;
+    int id = fake_add(fake, "any", OBJECT("\"a\":true"), "JSON", NULL);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        tg_cell *cell = cell_with(conv, id, "{\"a\":1}");
+        decoded(cell);
+        tg_node *node = cell->value.u.node;
+        node->slots[0].u.p = all[i].text;
+        node->slots[0].len = (uint32_t)strlen(all[i].text);
+        node->slots[0].flags = TG_F_NEW;
+        cell->dirty = node->dirty = 1;
+        int rc = tg_cell_encode(cell, conv, &err);
+        if (rc != (all[i].good ? 0 : TG_ERR_DATA))
+            fail_msg("%s: %s", all[i].text, rc ? err.text : "accepted");
+        if (rc)
+            assert_has(err.text, "field \"a\": the text is no JSON");
+    }
+    tg_converter_free(conv);
+}
+
 /* --- what is refused ------------------------------------------------------ */
 
 static void bad_schema(const char *text, const char *part)
@@ -337,8 +400,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reading), cmocka_unit_test(test_unions),
-        cmocka_unit_test(test_references), cmocka_unit_test(test_writing),
+        cmocka_unit_test(test_reading),      cmocka_unit_test(test_unions),
+        cmocka_unit_test(test_references),   cmocka_unit_test(test_writing),
+        cmocka_unit_test(test_removed_keys), cmocka_unit_test(test_any_is_json),
         cmocka_unit_test(test_refused)};
     tg_convert_init();
     tg_log_level = TG_LOG_WARN;

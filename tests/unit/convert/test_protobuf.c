@@ -398,6 +398,64 @@ static void test_scalars(void **state)
     tg_converter_free(conv);
 }
 
+/* A Decimal field that holds the number, as an envelope. */
+static const char *decimal_as(tg_value number)
+{
+    static const char text[] =
+        "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"field\":\"d\","
+        "\"type\":\"bytes\",\"name\":\"org.apache.kafka.connect.data."
+        "Decimal\",\"version\":1,\"parameters\":{\"scale\":\"1\"}}]},"
+        "\"payload\":{\"d\":\"AQ==\"}}";
+    static char bytes[16384];
+    tg_err err = {0};
+    tg_converter *conv = protobuf("", "value");
+    tg_converter *plain = converter(
+        "Json", "schemas.enable=false,decimal.format=NUMERIC", "value");
+    tg_cell *cell = cell_of(batch, envelope, text, strlen(text));
+    tg_record_set_topic(cell->record, "d", 1);
+    decoded(cell);
+    cell->value.u.node->slots[0] = number;
+    cell->dirty = cell->value.u.node->dirty = 1;
+    const char *out = NULL;
+    if (tg_cell_encode(cell, conv, &err)) {
+        out = tg_arena_dup(batch->arena, err.text, strlen(err.text) + 1);
+    } else {
+        size_t n = (size_t)cell->outlen;
+        assert_true(n <= sizeof bytes);
+        memcpy(bytes, cell->out, n);
+        cell = cell_of(batch, conv, bytes, n);
+        decoded(cell);
+        out = encoded(cell, plain);
+    }
+    tg_converter_free(plain);
+    tg_converter_free(conv);
+    return out;
+}
+
+/* Scripts may write any kind of number under a Decimal schema. */
+static void test_decimals(void **state)
+{
+    static char big[4200];
+    (void)state;
+    assert_string_equal(decimal_as((tg_value){.tag = TG_FLOAT64, .u.d = 0.1}),
+                        "{\"d\":0.1}");
+    assert_string_equal(decimal_as((tg_value){.tag = TG_FLOAT64, .u.d = -2.5}),
+                        "{\"d\":-2.5}");
+    assert_string_equal(
+        decimal_as((tg_value){.tag = TG_INT64, .u.i = INT64_MIN}),
+        "{\"d\":-9223372036854775808}");
+    assert_string_equal(
+        decimal_as((tg_value){.tag = TG_NUM, .len = 5, .u.p = "12.34"}),
+        "{\"d\":12.34}");
+    assert_has(decimal_as((tg_value){.tag = TG_FLOAT64, .u.d = 1.0 / 0.0}),
+               "no number");
+    /* its precision cannot be counted: no wrong one is written */
+    big[0] = 1;
+    assert_has(
+        decimal_as((tg_value){.tag = TG_BYTES, .len = sizeof big, .u.p = big}),
+        "4200 bytes");
+}
+
 /* --- what is refused ------------------------------------------------------ */
 
 static void bad_schema(const char *proto, const char *part)
@@ -539,6 +597,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases),
                                        cmocka_unit_test(test_texts),
                                        cmocka_unit_test(test_scalars),
+                                       cmocka_unit_test(test_decimals),
                                        cmocka_unit_test(test_bad_schemas),
                                        cmocka_unit_test(test_bad_bytes),
                                        cmocka_unit_test(test_bad_values),
