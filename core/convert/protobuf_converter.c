@@ -68,22 +68,35 @@ static int make_subject(proto_impl *impl, const tg_record *rec,
 
 /* --- schemas of the registry ---------------------------------------------- */
 
-static const tg_proto_source *sources_of(tg_arena *arena,
-                                         const tg_registry_ref *refs,
-                                         uint32_t n, int depth)
+/* References below references as one list, in the order in which a search would
+ * come by them; what several refer to stands there once. */
+typedef struct sources {
+    tg_proto_source *p;
+    uint32_t n, cap;
+} sources;
+
+static bool has_source(const sources *all, const tg_registry_ref *ref)
 {
-    tg_proto_source *list = tg_arena_alloc(arena, (n + 1) * sizeof *list);
-    for (uint32_t i = 0; list && i < n; i++) {
-        bool deep = depth >= TG_PROTO_DEPTH;
-        list[i] = (tg_proto_source){
-            .name = refs[i].name,
-            .text = refs[i].text,
-            .sources = deep ? NULL
-                            : sources_of(arena, refs[i].refs, refs[i].nrefs,
-                                         depth + 1),
-            .nsources = deep ? 0 : refs[i].nrefs};
+    for (uint32_t i = 0; i < all->n; i++)
+        if (all->p[i].text == ref->text &&
+            strcmp(all->p[i].name, ref->name) == 0)
+            return true;
+    return false;
+}
+
+static void add_sources(sources *all, const tg_registry_ref *refs, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (has_source(all, &refs[i]))
+            continue;
+        if (all->n == all->cap) {
+            all->cap = all->cap ? all->cap * 2 : 8;
+            all->p = tg_realloc(all->p, all->cap * sizeof *all->p);
+        }
+        all->p[all->n++] =
+            (tg_proto_source){.name = refs[i].name, .text = refs[i].text};
+        add_sources(all, refs[i].refs, refs[i].nrefs);
     }
-    return list;
 }
 
 static void free_set(void *set)
@@ -95,12 +108,10 @@ static tg_proto_set *set_of(tg_registry_schema *schema, tg_err *err)
 {
     if (schema->compiled)
         return schema->compiled;
-    tg_arena arena;
-    tg_arena_init(&arena, 0);
-    schema->compiled = tg_proto_load(
-        schema->text, sources_of(&arena, schema->refs, schema->nrefs, 0),
-        schema->nrefs, err);
-    tg_arena_fini(&arena);
+    sources all = {0};
+    add_sources(&all, schema->refs, schema->nrefs);
+    schema->compiled = tg_proto_load(schema->text, all.p, all.n, err);
+    tg_free(all.p);
     schema->compiled_free = free_set;
     if (!schema->compiled)
         tg_err_prefix(err, "schema id %d", (int)schema->id);

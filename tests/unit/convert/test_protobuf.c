@@ -398,6 +398,44 @@ static void test_scalars(void **state)
     tg_converter_free(conv);
 }
 
+/* Files that two others import each, level below level: 2^30 ways, 60 files. */
+static void test_shared_imports(void **state)
+{
+    (void)state;
+    json_t *refs = NULL;
+    char name[2][32], *text = NULL;
+    for (int level = 0; level <= 30; level++) {
+        json_t *next = json_array();
+        for (int i = 0; i < (level < 30 ? 2 : 1); i++) {
+            snprintf(name[i], sizeof name[i], "f%d_%d.proto", level, i);
+            text = tg_sprintf("syntax = \"proto3\";\n");
+            for (int j = 0; j < 2 && level > 0; j++) {
+                char *more = tg_sprintf("%simport \"f%d_%d.proto\";\n", text,
+                                        level - 1, j);
+                tg_free(text);
+                text = more;
+            }
+            char *all = tg_sprintf("%smessage M%d_%d { int32 a = 1; }\n", text,
+                                   level, i);
+            fake_add(fake, name[i], all, "PROTOBUF", refs);
+            json_array_append_new(next,
+                                  json_pack("{s:s,s:s,s:i}", "name", name[i],
+                                            "subject", name[i], "version", 1));
+            tg_free(text);
+            tg_free(all);
+        }
+        json_decref(refs);
+        refs = next;
+    }
+    json_decref(refs);
+    tg_converter *conv = protobuf("", "value");
+    tg_cell *cell = cell_with(conv, fake_find(fake, "f30_0.proto", NULL, 0)->id,
+                              "00", "0807");
+    decoded(cell);
+    assert_string_equal(encoded(cell, json), "{\"a\":7}");
+    tg_converter_free(conv);
+}
+
 /* A Decimal field that holds the number, as an envelope. */
 static const char *decimal_as(tg_value number)
 {
@@ -598,6 +636,7 @@ int main(void)
                                        cmocka_unit_test(test_texts),
                                        cmocka_unit_test(test_scalars),
                                        cmocka_unit_test(test_decimals),
+                                       cmocka_unit_test(test_shared_imports),
                                        cmocka_unit_test(test_bad_schemas),
                                        cmocka_unit_test(test_bad_bytes),
                                        cmocka_unit_test(test_bad_values),
