@@ -188,6 +188,42 @@ def test_tolerant_sink(case):
               "lines")
 
 
+def test_sink_with_queue(case):
+    """Records that wait to be put again are put by the next version, once; they
+    were decoded and transformed under the version before."""
+    def text(version, put=""):
+        return (WRITER % {"version": version, "put": put}).replace(
+            "out:write(r.value", "local x = r.value.x "
+            "out:write(tide.str(x.n), x.list[1], x.list[2].b")
+
+    folder = plugins(case)
+    path = os.path.join(connector(case, folder, "sink.lua", text(
+        "0", "for _, r in batch:each() do if r.value.x.n > 4 then r:retry() "
+             "end end")), "sink.lua")
+    topic, out, data = lib.unique("queue"), case.path("out.txt"), case.file(
+        "in.txt", "".join('{"n":%d,"s":"t"}\n' % i for i in range(10)))
+    worker = case.worker({"plugin.path": folder}, [
+        lib.source("src", data, topic),
+        {"name": "put", "connector.class": "mine", "topics": topic, "file": out,
+         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+         "value.converter.schemas.enable": "false", "transforms": "t",
+         "transforms.t.type": "Lua", "transforms.t.script":
+         "r.value.x = { n = r.value.n, list = { 'a', { b = r.value.s } } }"}
+    ]).running("src", "put")
+    worker.await_lines(out, 5)
+    for version in ("1", "2"):
+        with open(data, "a") as f:
+            f.write('{"n":%d,"s":"u"}\n' % (9 + int(version)))
+        save_by_rename(path, text(version, "" if version == "2" else
+                                  "error(tide.retriable('later'))"))
+        await_connector(worker, "put", version)
+    worker.await_lines(out, 12, 60)
+    found = [line.decode().rsplit(" ", 1) for line in lib.lines(out)]
+    lib.equal([f[0] for f in found], [
+        "%da%s" % (i, "t" if i < 10 else "u") for i in range(12)], "records")
+    lib.equal([f[1] for f in found], ["0"] * 5 + ["2"] * 7, "versions")
+
+
 STAMP = """local tide = require "tidegate"
 return tide.transform { version = "%(version)d", record = function(r)
     %(record)s
