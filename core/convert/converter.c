@@ -10,9 +10,10 @@
 #include "convert/json.h"
 
 static const tg_converter_ops *const registry[] = {
-    &tg__string_ops,  &tg__bytes_ops,  &tg__json_ops,    &tg__header_ops,
-    &tg__boolean_ops, &tg__short_ops,  &tg__integer_ops, &tg__long_ops,
-    &tg__float_ops,   &tg__double_ops, &tg__avro_ops,    &tg__protobuf_ops, &tg__jsonschema_ops};
+    &tg__string_ops,    &tg__bytes_ops,  &tg__json_ops,    &tg__header_ops,
+    &tg__boolean_ops,   &tg__short_ops,  &tg__integer_ops, &tg__long_ops,
+    &tg__float_ops,     &tg__double_ops, &tg__avro_ops,    &tg__protobuf_ops,
+    &tg__jsonschema_ops};
 
 enum { CLASSES = sizeof registry / sizeof *registry, SCRATCH_KEPT = 1 << 20 };
 
@@ -146,6 +147,7 @@ void tg_convert_init(void)
     tg_value_json_hook = tg_json_encode;
     tg_schema_default_hook = tg__json_default;
     tg_converter_named_hook = tg_converter_named;
+    tg_decimal_hook = tg__script_decimal;
 }
 
 /* --- cells ---------------------------------------------------------------- */

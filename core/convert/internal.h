@@ -49,4 +49,9 @@ int tg__json_default(tg_node *parent, const tg_schema *schema, tg_value *out,
 bool tg__json_is(const tg_converter *conv);
 bool tg__json_numeric(const tg_converter *conv);
 
+/* script_schema.c: what tg_decimal_hook is. */
+int tg__script_decimal(tg_batch *batch, const tg_schema *from,
+                       const tg_value *v, const tg_schema *to, tg_value *out,
+                       tg_err *err);
+
 #endif

@@ -1,6 +1,7 @@
 /*
  * Schemas and decimals as scripts ask for them (ffi/tidegate.h). Script thread.
  */
+#include "base/number.h"
 #include "convert/decimal.h"
 #include "convert/internal.h"
 #include "convert/json_scan.h"
@@ -85,16 +86,10 @@ static const char *text_of(tg_batch *batch, const tg_schema *schema,
 const char *tg_decimal_slot(tg_batch *batch, const tg_node *node, int32_t slot,
                             uint32_t *len)
 {
-    const tg_schema *s = tg_node_schema(node);
-
     *len = 0;
-    if (!s || slot < 0 || (uint32_t)slot >= node->n)
+    if (slot < 0 || (uint32_t)slot >= node->n)
         return NULL;
-    if (s->tag == TG_STRUCT)
-        s = s->fields[slot].schema;
-    else
-        s = node->kind == TG_PAIRS && slot % 2 == 0 ? s->key : s->value;
-    return text_of(batch, s, &node->slots[slot], len);
+    return text_of(batch, tg_slot_schema(node, slot), &node->slots[slot], len);
 }
 
 const char *tg_decimal_cell(tg_cell *cell, uint32_t *len)
@@ -193,6 +188,53 @@ int tg_decimal_value(tg_batch *batch, const tg_schema *schema, const char *p,
     }
     tg_buf_fini(&digits);
     tg_buf_fini(&unscaled);
+    return rc;
+}
+
+/* The text of a number, in buf. */
+static int number_text(tg_buf *buf, const tg_schema *from, const tg_value *v,
+                       tg_err *err)
+{
+    char *room;
+
+    if (v->tag == TG_BYTES)
+        return tg_decimal_text(buf, v->u.p, v->len, scale_of(from), err);
+    if (v->tag == TG_NUM) {
+        tg_buf_add(buf, v->u.p, v->len);
+        return 0;
+    }
+    room = tg_buf_room(buf, TG_NUMBER_MAX);
+    if (v->tag == TG_FLOAT32)
+        buf->len += (size_t)tg_float_text(room, (float)v->u.d);
+    else if (tg_tag_is_float(v->tag))
+        buf->len += (size_t)tg_double_text(room, v->u.d);
+    else
+        buf->len += (size_t)tg_int64_text(room, v->u.i);
+    return 0;
+}
+
+int tg__script_decimal(tg_batch *batch, const tg_schema *from,
+                       const tg_value *v, const tg_schema *to, tg_value *out,
+                       tg_err *err)
+{
+    tg_buf text = {0};
+    int rc;
+
+    if (v->tag == TG_BYTES && to && scale_of(from) == scale_of(to)) {
+        *out = *v;
+        return 0;
+    }
+    rc = number_text(&text, from, v, err);
+    if (rc == 0 && to) {
+        rc = tg_decimal_value(batch, to, text.p, text.len, out, err);
+    } else if (rc == 0) {
+        *out = (tg_value){.tag = TG_NUM,
+                          .flags = TG_F_NEW,
+                          .len = (uint32_t)text.len,
+                          .u.p = tg_arena_dup(batch->arena, text.p, text.len)};
+        rc = out->u.p ? 0 : tg__converter_full(err);
+    }
+    tg_buf_fini(&text);
     return rc;
 }
 

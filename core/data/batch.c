@@ -32,6 +32,9 @@ int (*tg_cell_open_hook)(tg_cell *cell, tg_err *err);
 int (*tg_schema_default_hook)(tg_node *parent, const tg_schema *schema,
                               tg_value *out, tg_err *err);
 int (*tg_value_json_hook)(tg_buf *out, const tg_value *v, tg_err *err);
+int (*tg_decimal_hook)(tg_batch *batch, const tg_schema *from,
+                       const tg_value *v, const tg_schema *to, tg_value *out,
+                       tg_err *err);
 const tg_converter *(*tg_converter_named_hook)(const char *name);
 
 static tg_batch_full *full(tg_batch *batch)

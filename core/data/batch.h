@@ -69,12 +69,18 @@ void tg_batch_commit(tg_batch *batch);
  * write. It fills value, state and schema and leaves raw, rawlen, conv alone.
  * tg_value_json_hook: appends the compact JSON of a value (tg_json_encode).
  * tg_schema_default_hook: the default of a schema, as a value below parent.
+ * tg_decimal_hook: a Decimal of schema from, or (from NULL) a number, as the
+ * Decimal that schema to asks for, or (to NULL) as number text; in the arena.
+ * TG_ERR_DATA when digits would be lost.
  * tg_converter_named_hook: NULL if the name is unknown (tg_converter_named).
  */
 extern int (*tg_cell_open_hook)(tg_cell *cell, tg_err *err);
 extern int (*tg_value_json_hook)(tg_buf *out, const tg_value *v, tg_err *err);
 extern int (*tg_schema_default_hook)(tg_node *parent, const tg_schema *schema,
                                      tg_value *out, tg_err *err);
+extern int (*tg_decimal_hook)(tg_batch *batch, const tg_schema *from,
+                              const tg_value *v, const tg_schema *to,
+                              tg_value *out, tg_err *err);
 extern const tg_converter *(*tg_converter_named_hook)(const char *name);
 
 /* Sets a cell to bytes that conv can decode (NULL: null). Borrowed: they must

@@ -32,7 +32,8 @@ static int misfit(const tg_place *at, const char *found)
                     "a value of that type or replace the field by one with "
                     "another schema",
                     found, tg__place_text(at),
-                    tg_schema_type_upper(at->schema->tag));
+                    at->schema->name ? at->schema->name
+                                     : tg_schema_type_upper(at->schema->tag));
 }
 
 static int misfit_number(const tg_place *at, double d)
@@ -85,7 +86,7 @@ static bool integral(double d, int64_t *i)
     return true;
 }
 
-static bool is_decimal(const tg_schema *s)
+bool tg__is_decimal(const tg_schema *s)
 {
     return s->tag == TG_BYTES && s->name &&
            strcmp(s->name, "org.apache.kafka.connect.data.Decimal") == 0;
@@ -94,6 +95,35 @@ static bool is_decimal(const tg_schema *s)
 static bool same_double(double a, double b)
 {
     return a == b ? signbit(a) == signbit(b) : isnan(a) && isnan(b);
+}
+
+/* --- decimals ------------------------------------------------------------- */
+
+/* A Decimal, or a number, for a Decimal or for a tree without schemas. */
+static int give_decimal(const tg_place *at, const tg_value *v, tg_value *out)
+{
+    tg_err *err = tg_err_ffi();
+    int rc;
+
+    tg_err_clear(err);
+    rc = tg_decimal_hook(at->cell->record->batch, at->from, v, at->schema, out,
+                         err);
+    if (rc)
+        return rc;
+    return at->old && at->old->tag == out->tag && tg_value_equal(at->old, out)
+               ? 0
+               : 1;
+}
+
+static int number_as_decimal(const tg_place *at, tg_value v, tg_value *out)
+{
+    if (at->old && tg_tag_is_number(at->old->tag) &&
+        tg_value_equal(at->old, &v))
+        return 0;
+    if (tg_decimal_hook)
+        return give_decimal(at, &v, out);
+    *out = v;
+    return 1;
 }
 
 /* --- integers ------------------------------------------------------------- */
@@ -176,8 +206,9 @@ int tg__fit_int64(const tg_place *at, int64_t i, tg_value *out)
     }
     if (tg_tag_is_float(s->tag))
         return give_double(at, s->tag, (double)i, out);
-    if (is_decimal(s))
-        return free_int64(at, i, out);
+    if (tg__is_decimal(s))
+        return number_as_decimal(at, (tg_value){.tag = TG_INT64, .u.i = i},
+                                 out);
     return misfit_int64(at, i);
 }
 
@@ -194,8 +225,9 @@ int tg__fit_number(const tg_place *at, double d, tg_value *out)
                    : misfit_number(at, d);
     if (tg_tag_is_float(s->tag))
         return give_double(at, s->tag, d, out);
-    if (is_decimal(s) && isfinite(d))
-        return free_number(at, d, out);
+    if (tg__is_decimal(s) && isfinite(d))
+        return number_as_decimal(at, (tg_value){.tag = TG_FLOAT64, .u.d = d},
+                                 out);
     return misfit_number(at, d);
 }
 
@@ -224,7 +256,7 @@ int tg__fit_null(const tg_place *at, tg_value *out)
         return 0;
     if (at->schema && !at->schema->optional)
         return refuse_null(at);
-    if (!at->schema && at->typed)
+    if (!at->schema && at->typed && !at->from)
         return tg__fail(TG_ERR_DATA,
                         "Invalid value: null used for new %s, which has no "
                         "schema yet; write a value or add the field with a "
@@ -270,7 +302,7 @@ int tg__fit_text(const tg_place *at, const char *p, uint32_t len, tg_value *out)
 {
     int want = at->schema ? at->schema->tag : old_tag(at);
 
-    if (at->schema && is_decimal(at->schema))
+    if (at->schema && tg__is_decimal(at->schema))
         return misfit(at, "a string (write tide.decimal(text))");
     if (want == TG_BYTES)
         return tg__fit_bytes(at, p, len, out);
@@ -298,16 +330,56 @@ static int fit_numeric(const tg_place *at, const tg_value *v, tg_value *out)
     if (s && tg_tag_is_int(s->tag))
         return ok ? tg__fit_int64(at, i, out)
                   : tg__fit_number(at, tg__number(v), out);
-    if (s && !is_decimal(s))
+    if (s && !tg__is_decimal(s))
         return tg__fit_number(at, tg__number(v), out);
+    if (s)
+        return number_as_decimal(at, *v, out);
     *out = *v;
     return 1;
+}
+
+/* A Decimal that is copied: its bytes mean nothing without its scale. */
+static int fit_decimal(const tg_place *at, const tg_value *v, tg_value *out)
+{
+    const tg_schema *s = at->schema;
+    tg_place plain = *at;
+    tg_value text;
+    int rc;
+
+    if (!tg_decimal_hook || (!s && at->typed)) {
+        *out = *v;
+        return 1;
+    }
+    if (!s || tg__is_decimal(s))
+        return give_decimal(at, v, out);
+    if (!tg_tag_is_number(s->tag))
+        return misfit(at, "a Decimal");
+    plain.schema = NULL;
+    rc = give_decimal(&plain, v, &text);
+    plain.schema = s;
+    return rc < 0 ? rc : fit_numeric(&plain, &text, out);
+}
+
+/* Days into ms, and the like: the same number means something else. */
+static bool other_time(const tg_place *at)
+{
+    static const char prefix[] = "org.apache.kafka.connect.data.";
+    const tg_schema *from = at->from, *s = at->schema;
+
+    return from && from->name && s && s->name &&
+           strncmp(from->name, prefix, sizeof prefix - 1) == 0 &&
+           strncmp(s->name, prefix, sizeof prefix - 1) == 0 &&
+           strcmp(from->name, s->name) != 0;
 }
 
 int tg__fit_scalar(const tg_place *at, const tg_value *v, tg_value *out)
 {
     if (v->tag <= TG_NULL)
         return tg__fit_null(at, out);
+    if (at->from && tg__is_decimal(at->from))
+        return fit_decimal(at, v, out);
+    if (other_time(at))
+        return misfit(at, at->from->name);
     if (at->old && !(at->schema && tg_tag_is_number(v->tag)) &&
         tg_value_equal(at->old, v))
         return 0;

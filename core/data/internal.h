@@ -84,6 +84,7 @@ typedef struct tg_place {
     tg_cell *cell;
     const tg_value *old;     /* NULL: a new field or element */
     const tg_schema *schema; /* what it must fit, NULL: anything */
+    const tg_schema *from;   /* of a value that is copied, NULL: none */
     const tg_name *name;     /* of an object's field */
     uint32_t slot;
     bool typed; /* the tree has a schema: a new field gets one */
@@ -104,6 +105,7 @@ int tg__fit_scalar(const tg_place *at, const tg_value *v, tg_value *out);
 /* An empty container of kind TG_ARRAY, TG_MAP or TG_STRUCT; with 0 *out is the
  * one that is there already. */
 int tg__fit_node(const tg_place *at, int kind, tg_value *out);
+bool tg__is_decimal(const tg_schema *s);
 /* Optional schema of a value, NULL for null. */
 const tg_schema *tg__schema_infer(const tg_value *v);
 /* "field \"x\"", "element 3", "the value": for messages; in a static buffer. */

@@ -277,6 +277,17 @@ const tg_schema *tg_node_schema(const tg_node *node)
     return s->fields[at].schema;
 }
 
+const tg_schema *tg_slot_schema(const tg_node *node, int32_t slot)
+{
+    const tg_schema *s = tg_node_schema(node);
+
+    if (!s)
+        return NULL;
+    if (node->kind == TG_STRUCT)
+        return s->fields[slot].schema;
+    return node->kind == TG_PAIRS && slot % 2 == 0 ? s->key : s->value;
+}
+
 /* A nested struct stays as optional as it was; see tg_schema_with. */
 static const tg_schema *as_optional(const tg_node *node, const tg_schema *was,
                                     const tg_schema *s)

@@ -36,6 +36,11 @@ int tg_value_copy(tg_batch *batch, tg_cell *cell, tg_node *parent,
 int tg_node_reserve(tg_node *node, uint32_t n);
 /* Schema of an object or array in a tree with a schema; NULL if it has none. */
 const tg_schema *tg_node_schema(const tg_node *node);
+/* Schema of a slot that exists: of the field, element, key or value. */
+const tg_schema *tg_slot_schema(const tg_node *node, int32_t slot);
+/* tg_put_copy of a value that has this schema (NULL: none). */
+int32_t tg_put_copy_as(tg_node *node, int32_t slot, const tg_name *name,
+                       const tg_value *v, const tg_schema *schema);
 /* Sets the cell of a tree again after its cell moved in memory; of the whole
  * tree, as undo can have put back the cell of some nodes only. */
 void tg_node_relink(tg_node *node, tg_cell *cell);

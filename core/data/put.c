@@ -65,6 +65,12 @@ static int locate(tg_node *node, int32_t slot, const tg_name *name,
 
 /* --- storing -------------------------------------------------------------- */
 
+/* Schema of a new field or of the first element; NULL for null of none. */
+static const tg_schema *new_schema(const tg_place *at, const tg_value *v)
+{
+    return at->from ? tg_schema_optional(at->from, true) : tg__schema_infer(v);
+}
+
 static int append_element(const tg_place *at, const tg_value *v)
 {
     tg_node *node = at->node;
@@ -74,7 +80,7 @@ static int append_element(const tg_place *at, const tg_value *v)
     node->slots[node->n++] = *v;
     if (at->typed && !at->schema) {
         const tg_schema *s = tg_node_schema(node);
-        const tg_schema *item = tg__schema_infer(v);
+        const tg_schema *item = new_schema(at, v);
         if (s && item)
             tg__schema_follow(node, tg_schema_items(s, item));
     }
@@ -116,7 +122,7 @@ static int store(const tg_place *at, tg_value *v)
     }
     if (node->kind == TG_ARRAY)
         return append_element(at, v);
-    return append_field(node, at->name, at->typed ? tg__schema_infer(v) : NULL,
+    return append_field(node, at->name, at->typed ? new_schema(at, v) : NULL,
                         v);
 }
 
@@ -216,8 +222,18 @@ tg_node *tg_put_node(tg_node *node, int32_t slot, const tg_name *name,
     return put_node(&at, kind);
 }
 
-/* Fills an empty container that the schema asks for from one of any kind. */
-static int fill(tg_node *to, const tg_node *from)
+/* Schema of slot i of a container; is: of the container. */
+static const tg_schema *part_of(const tg_node *from, const tg_schema *is,
+                                uint32_t i)
+{
+    if (from->kind == TG_STRUCT)
+        return from->shape->schema->fields[i].schema;
+    return is ? is->value : NULL;
+}
+
+/* Fills an empty container that the schema asks for from one of any kind, which
+ * has the schema is (NULL: none). */
+static int fill(tg_node *to, const tg_node *from, const tg_schema *is)
 {
     for (uint32_t i = 0; i < from->n; i++) {
         const tg_value *v = &from->slots[i];
@@ -233,15 +249,17 @@ static int fill(tg_node *to, const tg_node *from)
                 return tg_err_ffi()->code;
             slot = tg_slot_find(to, name);
         }
-        int rc = tg_put_copy(to, slot, name, v);
+        int rc = tg_put_copy_as(to, slot, name, v, part_of(from, is, i));
         if (rc)
             return rc;
     }
     return 0;
 }
 
-/* A container into a tree with a schema that is not the container's own. */
-static int put_converted(const tg_place *at, const tg_value *v)
+/* A container into a tree with a schema that is not the container's own (is,
+ * NULL: none). */
+static int put_converted(const tg_place *at, const tg_value *v,
+                         const tg_schema *is)
 {
     tg_value own;
 
@@ -254,34 +272,41 @@ static int put_converted(const tg_place *at, const tg_value *v)
     if (rc)
         return rc;
     tg_node *to = put_node(at, v->tag == TG_ARRAY ? TG_ARRAY : TG_MAP);
-    return to ? fill(to, own.u.node) : tg_err_ffi()->code;
+    return to ? fill(to, own.u.node, is) : tg_err_ffi()->code;
+}
+
+static bool holds_decimals(const tg_schema *s)
+{
+    return s && (tg__is_decimal(s) || holds_decimals(s->value));
 }
 
 static int copy_container(const tg_place *at, const tg_value *from)
 {
     const tg_schema *is =
-        from->tag == TG_STRUCT ? from->u.node->shape->schema : NULL;
+        from->tag == TG_STRUCT ? from->u.node->shape->schema : at->from;
     const tg_schema *want = at->schema;
+    tg_place to = *at;
     tg_value v;
 
-    if (at->old && tg_value_equal(at->old, from))
-        return 0;
     if (at->typed && !want && is)
         want = tg_schema_optional(is, true);
-    if (at->typed &&
-        !(is && want && tg_schema_optional(is, want->optional) == want))
-        return put_converted(at, from);
+    bool same = is && want && tg_schema_optional(is, want->optional) == want;
+    if (at->old && (same || !is || !at->typed) && tg_value_equal(at->old, from))
+        return 0;
+    if (at->typed ? !same : from->tag != TG_STRUCT && holds_decimals(is))
+        return put_converted(at, from, is);
     int rc =
         tg_value_copy(tg__node_batch(at->node), at->cell, at->node, from, &v);
     if (rc)
         return rc;
-    if (at->typed)
+    if (at->typed && v.tag == TG_STRUCT)
         v.u.node->shape = tg_shape_of_schema(want);
-    return store(at, &v);
+    to.from = is;
+    return store(&to, &v);
 }
 
-int32_t tg_put_copy(tg_node *node, int32_t slot, const tg_name *name,
-                    const tg_value *v)
+int32_t tg_put_copy_as(tg_node *node, int32_t slot, const tg_name *name,
+                       const tg_value *v, const tg_schema *schema)
 {
     tg_place at;
     tg_value out;
@@ -292,9 +317,33 @@ int32_t tg_put_copy(tg_node *node, int32_t slot, const tg_name *name,
     if (rc)
         return rc;
     tg_value from = *v; /* may lie in the slots that are about to move */
+    at.from = schema;
     if (tg_tag_is_node(from.tag))
         return copy_container(&at, &from);
     return finish(&at, tg__fit_scalar(&at, &from, &out), &out);
+}
+
+/* Schema of a container that lives in a record. */
+static const tg_schema *own_schema(const tg_value *v)
+{
+    if (!v || !tg_tag_is_node(v->tag) || !v->u.node->cell)
+        return NULL;
+    return tg_node_schema(v->u.node);
+}
+
+int32_t tg_put_copy(tg_node *node, int32_t slot, const tg_name *name,
+                    const tg_value *v)
+{
+    return tg_put_copy_as(node, slot, name, v, own_schema(v));
+}
+
+int32_t tg_put_slot(tg_node *node, int32_t slot, const tg_name *name,
+                    const tg_node *from, int32_t from_slot)
+{
+    if (!from || from_slot < 0 || (uint32_t)from_slot >= from->n)
+        return bad_slot(from, from_slot);
+    return tg_put_copy_as(node, slot, name, &from->slots[from_slot],
+                          tg_slot_schema(from, from_slot));
 }
 
 /* --- fields --------------------------------------------------------------- */

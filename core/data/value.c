@@ -338,9 +338,27 @@ static const tg_value *slot_at(const tg_node *node, int32_t slot)
                                                          : NULL;
 }
 
-double tg_slot_number(const tg_node *node, int32_t slot, double dflt)
+/* The value of a slot; of a Decimal its number as text, made in *own. */
+static const tg_value *number_at(const tg_node *node, int32_t slot,
+                                 tg_value *own)
 {
     const tg_value *v = slot_at(node, slot);
+    const tg_schema *s;
+
+    if (!v || v->tag != TG_BYTES || !node->cell || !tg_decimal_hook)
+        return v;
+    s = tg_slot_schema(node, slot);
+    if (!s || !tg__is_decimal(s) ||
+        tg_decimal_hook(node->cell->record->batch, s, v, NULL, own,
+                        tg_err_ffi()))
+        return v;
+    return own;
+}
+
+double tg_slot_number(const tg_node *node, int32_t slot, double dflt)
+{
+    tg_value own;
+    const tg_value *v = number_at(node, slot, &own);
 
     return v && tg_tag_is_number(v->tag) ? tg__number(v) : dflt;
 }
@@ -349,7 +367,8 @@ int64_t tg_slot_int64(const tg_node *node, int32_t slot, int64_t dflt,
                       int32_t *ok)
 {
     int64_t i;
-    bool found = value_int64(slot_at(node, slot), &i);
+    tg_value own;
+    bool found = value_int64(number_at(node, slot, &own), &i);
 
     if (ok)
         *ok = found;
@@ -359,7 +378,14 @@ int64_t tg_slot_int64(const tg_node *node, int32_t slot, int64_t dflt,
 const char *tg_slot_text(tg_batch *batch, const tg_node *node, int32_t slot,
                          uint32_t *len)
 {
-    return tg_value_text(batch, slot_at(node, slot), len);
+    tg_value own = {.tag = TG_ABSENT};
+    const tg_value *v = number_at(node, slot, &own);
+
+    if (own.tag == TG_ABSENT)
+        return tg_value_text(batch, v, len);
+    if (len)
+        *len = own.len;
+    return own.u.p;
 }
 
 /* --- equality ------------------------------------------------------------- */

@@ -296,7 +296,8 @@ int32_t tg_value_eq(tg_batch *batch, const tg_value *v, const char *p,
                     uint32_t len);
 
 /* The same by slot of a node, with a default for a slot of -1, null and values
- * of other kinds: one call without a branch in Lua (typed handles). */
+ * of other kinds: one call without a branch in Lua (typed handles). A Decimal
+ * is a number, and its text. */
 double tg_slot_number(const tg_node *node, int32_t slot, double dflt);
 /* Sets *ok to 0 when the default was taken. */
 int64_t tg_slot_int64(const tg_node *node, int32_t slot, int64_t dflt,
@@ -331,6 +332,11 @@ int32_t tg_put_bytes(tg_node *node, int32_t slot, const tg_name *name,
 /* Deep copy of a value that lives in any batch; number text is kept. */
 int32_t tg_put_copy(tg_node *node, int32_t slot, const tg_name *name,
                     const tg_value *v);
+/* The same of a slot of another node, whose schema is known: a Decimal, date or
+ * time keeps its meaning. A new field gets the schema, another Decimal other
+ * digits; where the meaning would change it is an error. */
+int32_t tg_put_slot(tg_node *node, int32_t slot, const tg_name *name,
+                    const tg_node *from, int32_t from_slot);
 /* A new empty array or map (kind TG_ARRAY or TG_MAP), returned for filling;
  * NULL on error. In a struct TG_MAP makes what the schema of the field asks
  * for, and a nested struct when the field is new; TG_STRUCT asks for one. */

@@ -35,8 +35,8 @@ void tg__push_slot(lua_State *L, tg_vm *vm, const tg_node *node, uint32_t i);
 void tg__push_cell(lua_State *L, tg_vm *vm, tg_cell *cell);
 /* Raises the sentence of tg_ffi_error(). */
 int tg__raise_ffi(lua_State *L);
-/* Stores the Lua value at idx in a cell. */
-void tg__store_cell(lua_State *L, tg_cell *cell, int idx);
+/* Stores the Lua value at idx in a cell: 0, or a status with the sentence. */
+int32_t tg__store_cell(lua_State *L, tg_cell *cell, int idx);
 /* Checks that node or record belongs to the current batch; raises. */
 void tg__check_node(lua_State *L, const tg_vm *vm, const tg_node *node);
 void tg__check_record(lua_State *L, const tg_vm *vm, const tg_record *rec);

@@ -134,7 +134,7 @@ void tg__push_slot(lua_State *L, tg_vm *vm, const tg_node *node, uint32_t i)
 {
     const tg_value *v = &node->slots[i];
     uint32_t len;
-    if (may_be_decimal(v) && node->cell->schema) {
+    if (may_be_decimal(v) && (node->cell->schema || node->kind == TG_STRUCT)) {
         const char *p = tg_decimal_slot(vm->batch, node, (int32_t)i, &len);
         if (push_decimal(L, vm, p, len))
             return;
@@ -159,11 +159,9 @@ void tg__push_cell(lua_State *L, tg_vm *vm, tg_cell *cell)
     tg__push_value(L, vm, &cell->value);
 }
 
-void tg__store_cell(lua_State *L, tg_cell *cell, int idx)
+int32_t tg__store_cell(lua_State *L, tg_cell *cell, int idx)
 {
     tg_target to = {.cell = cell};
-    int32_t rc = lua_isnil(L, idx) ? tg_cell_put_null(cell)
-                                   : tg__put_lua(L, &to, idx, 0);
-    if (rc < 0)
-        tg__raise_ffi(L);
+    return lua_isnil(L, idx) ? tg_cell_put_null(cell)
+                             : tg__put_lua(L, &to, idx, 0);
 }

@@ -245,10 +245,10 @@ int tg__record_newindex(lua_State *L, tg_vm *vm, tg_record *rec)
     int32_t rc = 0;
     switch (member(L, vm)) {
     case F_VALUE:
-        tg__store_cell(L, &rec->value, 3);
+        rc = tg__store_cell(L, &rec->value, 3);
         break;
     case F_KEY:
-        tg__store_cell(L, &rec->key, 3);
+        rc = tg__store_cell(L, &rec->key, 3);
         break;
     case F_TOPIC:
         rc = set_topic(L, rec);
@@ -314,11 +314,14 @@ static int headers_all(lua_State *L)
     return 1;
 }
 
+/* but: how many at the end stay. */
 static int remove_headers(lua_State *L, tg_record *rec, const char *name,
-                          uint32_t len)
+                          uint32_t len, uint32_t but)
 {
     int removed = 0;
-    for (int32_t i = 0; (i = tg_header_find(rec, name, len, i)) >= 0; removed++)
+    for (int32_t i = 0; (i = tg_header_find(rec, name, len, i)) >= 0 &&
+                        (uint32_t)i + but < rec->nheaders;
+         removed++)
         if (tg_header_remove(rec, i) < 0)
             tg__raise_ffi(L);
     return removed;
@@ -330,7 +333,10 @@ static void add_header(lua_State *L, tg_record *rec, const char *name,
     int32_t i = tg_header_add(rec, name, len);
     if (i < 0)
         tg__raise_ffi(L);
-    tg__store_cell(L, &rec->headers[i].cell, 3);
+    if (tg__store_cell(L, &rec->headers[i].cell, 3) < 0) {
+        tg_header_remove(rec, i);
+        tg__raise_ffi(L);
+    }
 }
 
 static int headers_set(lua_State *L)
@@ -339,8 +345,8 @@ static int headers_set(lua_State *L)
     uint32_t len;
     lua_settop(L, 3);
     tg_record *rec = header_args(L, "headers:set(name, value)", &name, &len);
-    remove_headers(L, rec, name, len);
     add_header(L, rec, name, len);
+    remove_headers(L, rec, name, len, 1);
     return 0;
 }
 
@@ -359,7 +365,7 @@ static int headers_remove(lua_State *L)
     const char *name;
     uint32_t len;
     tg_record *rec = header_args(L, "headers:remove(name)", &name, &len);
-    lua_pushinteger(L, remove_headers(L, rec, name, len));
+    lua_pushinteger(L, remove_headers(L, rec, name, len, 0));
     return 1;
 }
 

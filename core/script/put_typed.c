@@ -87,6 +87,8 @@ static int build_float(builder *b, const tg_schema *s, int idx, tg_value *out)
         d = (double)i;
     else
         return misfit(b, s, idx);
+    if (s->tag == TG_FLOAT32 && isfinite(d) && isinf((float)d))
+        return misfit(b, s, idx);
     if (s->tag == TG_FLOAT32)
         d = (double)(float)d;
     *out = (tg_value){.tag = s->tag, .flags = TG_F_NEW, .u.d = d};
@@ -450,9 +452,7 @@ int32_t tg__put_typed(lua_State *L, const tg_target *to, int idx)
         return rc;
     if (to->cell)
         return tg_cell_store(cell, &v, s);
-    if (v.tag == TG_NULL)
-        return tg_put_null(to->node, to->slot, to->name);
-    return tg_put_copy(to->node, to->slot, to->name, &v);
+    return tg_put_copy_as(to->node, to->slot, to->name, &v, s);
 }
 
 /* Schema of a place, NULL when it has none. */

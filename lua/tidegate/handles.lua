@@ -248,7 +248,7 @@ function M.copy(v, from, to, target)
     local into, t = field(target == nil and v or target, to, "tide.copy")
     if not into then raise("tide.copy: the target is null") end
     if type(to) ~= "string" then raise("tide.copy: a name is a string, got " .. type(to)) end
-    if C.tg_put_copy(into, t, view.intern(to), node.slots + s) < 0 then fail() end
+    if C.tg_put_slot(into, t, view.intern(to), node, s) < 0 then fail() end
     return true
 end
 

@@ -22,6 +22,7 @@
 local _, use = ...
 local ffi = require "ffi"
 local abi = use "abi"
+local decimal = use "decimal"
 local json = use "json"
 local nearest = use "nearest"
 local view = use "view"
@@ -33,6 +34,7 @@ local rawmeta = debug.getmetatable
 local M = {}
 local meta = { __metatable = false }
 local LOGICAL = "org.apache.kafka.connect.data."
+local MAX_SCALE = 9800
 
 --- the text form -> the form of JsonConverter's envelope ----------------------------
 
@@ -74,6 +76,9 @@ local function parse_base(text, p)
     end
     if word == "decimal" then
         local scale, after = text:match("^%s*%(%s*(%-?%d+)%s*%)()", at)
+        if scale and math.abs(tonumber(scale)) > MAX_SCALE then
+            raise(("schema '%s': a decimal has a scale of at most %d"):format(text, MAX_SCALE))
+        end
         if not scale then raise("schema '" .. text .. "': decimal needs its scale: decimal(2)") end
         return { "type", "bytes", "name", LOGICAL .. "Decimal", "version", 1, "parameters",
             { scale = scale } }, after
@@ -128,6 +133,40 @@ local function copy(list)
     return setmetatable(out, ordered)
 end
 
+local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+local function base64(s)
+    local out = {}
+    for i = 1, #s, 3 do
+        local a, b, c = s:byte(i, i + 2)
+        local n = a * 65536 + (b or 0) * 256 + (c or 0)
+        for shift = 3, 0, -1 do
+            local at = math.floor(n / 64 ^ shift) % 64 + 1
+            out[#out + 1] = (b or shift > 1) and (c or shift > 0) and ALPHABET:sub(at, at) or "="
+        end
+    end
+    return table.concat(out)
+end
+
+local find
+
+-- The default of a schema as the envelope has it: bytes as base64, decimals with
+-- all their digits.
+local function default_of(members, value)
+    if find(members, "type") ~= "bytes" or value == nil then return value end
+    if find(members, "name") ~= LOGICAL .. "Decimal" then
+        if rawmeta(value) == json.markers.bytes then value = rawget(value, 1) end
+        return type(value) == "string" and base64(value) or value
+    end
+    local scale = tonumber(find(members, "parameters").scale)
+    local exact = decimal.new(value)
+    local fits = exact:round(scale)
+    if fits ~= exact then
+        raise(("tide.schema: the default %s has more decimals than %d"):format(exact:text(), scale))
+    end
+    return fits
+end
+
 local known = { optional = true, name = true, version = true, doc = true, parameters = true,
     default = true, type = true }
 local in_order = { "optional", "name", "version", "doc", "parameters", "default" }
@@ -142,12 +181,13 @@ local function overlay(members, spec)
     end
     for _, name in ipairs(in_order) do
         local value = spec[name]
+        if name == "default" then value = default_of(members, value) end
         if type(value) ~= "nil" then member(members, name, value) end
     end
     return members
 end
 
-local build
+local build, members_of
 
 local function build_field(item, i)
     local name, of
@@ -180,7 +220,7 @@ local function build_struct(spec)
 end
 
 build = function(spec)
-    if is(spec) then return rawget(spec, "members") end
+    if is(spec) then return members_of(spec) end
     if type(spec) == "string" then return parse_all(spec) end
     if type(spec) ~= "table" then
         raise("tide.schema needs a text such as \"int64?\" or a table, got " .. type(spec))
@@ -220,7 +260,7 @@ local function text_of(self)
 end
 
 -- Members of a schema that came with a record.
-local function members_of(self)
+members_of = function(self)
     local members = rawget(self, "members")
     if members then return members end
     local function convert(t)
@@ -247,7 +287,7 @@ local function members_of(self)
     return members
 end
 
-local function find(members, name)
+find = function(members, name)
     for i = 1, #members, 2 do
         if members[i] == name then return members[i + 1] end
     end

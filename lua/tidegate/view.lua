@@ -353,9 +353,9 @@ local function read_other(v, tag, node)
     return nil
 end
 
--- Number text; below a struct it may be a Decimal.
+-- Number text; in a tree with a schema it may be a Decimal.
 local function read_text(v, node)
-    if node and node.kind == STRUCT then
+    if node and (node.kind == STRUCT or node.cell.schema ~= nil) then
         local d = slot_decimal(node, v)
         if d then return d end
     end
@@ -849,10 +849,11 @@ function headers.all(h, name)
     return out
 end
 
-local function remove_headers(rec, name)
+-- but: how many at the end stay.
+local function remove_headers(rec, name, but)
     local removed = 0
     local at = C.tg_header_find(rec, name, #name, 0)
-    while at >= 0 do
+    while at >= 0 and at < rec.nheaders - but do
         if C.tg_header_remove(rec, at) < 0 then fail() end
         removed = removed + 1
         at = C.tg_header_find(rec, name, #name, at)
@@ -863,7 +864,11 @@ end
 local function add_header(rec, name, x)
     local i = C.tg_header_add(rec, name, #name)
     if i < 0 then fail() end
-    cell_put(rec.headers[i].cell, x, "a header")
+    local done, why = pcall(cell_put, rec.headers[i].cell, x, "a header")
+    if not done then
+        C.tg_header_remove(rec, i)
+        error(why, 0)
+    end
 end
 
 --- Appends a header; others of that name stay.
@@ -877,15 +882,15 @@ end
 function headers.set(h, name, x)
     local rec = check_headers(h, "headers:set(name, value)")
     header_name(name)
-    remove_headers(rec, name)
     add_header(rec, name, x)
+    remove_headers(rec, name, 1)
 end
 
 --- Removes all headers of that name; returns how many there were.
 function headers.remove(h, name)
     local rec = check_headers(h, "headers:remove(name)")
     header_name(name)
-    return remove_headers(rec, name)
+    return remove_headers(rec, name, 0)
 end
 
 local function headers_next(state)

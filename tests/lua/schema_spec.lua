@@ -231,3 +231,180 @@ describe("tide.decimal", function()
         assert.equal('{"a":1,"z":123456789012345678901.50}', testlib.encode("json")[1])
     end)
 end)
+
+-- A record with two Decimals, lists and structs of them, and dates.
+local function money()
+    local function dec(n)
+        return '{"type":"bytes","optional":true,"name":"' .. LOGICAL
+            .. 'Decimal","version":1,"parameters":{"scale":"' .. n .. '"}'
+    end
+    local function field(s, name) return s .. ',"field":"' .. name .. '"}' end
+    local list, struct = '{"type":"array","optional":true,"items":', '{"type":"struct",'
+        .. '"optional":true,"fields":['
+    local function plain(t, name)
+        return field('{"type":"' .. t .. '","optional":true', name)
+    end
+    return { conv = "envelope", value = '{"schema":{"type":"struct","optional":false,"fields":['
+        .. table.concat({ field(dec(2), "p"), field(dec(3), "q"), field(list .. dec(2) .. "}", "l"),
+            field(list .. dec(3) .. "}", "k"),
+            field(struct .. field(dec(2), "x") .. "]", "st"),
+            field(struct .. field(dec(3), "x") .. "]", "su"),
+            field('{"type":"int64","optional":true,"version":1,"name":"' .. LOGICAL
+                .. 'Timestamp"', "ts"),
+            field('{"type":"int32","optional":true,"version":1,"name":"' .. LOGICAL
+                .. 'Date"', "day"), plain("double", "d"), plain("int32", "i"),
+            plain("string", "s") }, ",")
+        .. ']},"payload":{"p":"BNI=","q":"BNI=","l":["BNI="],"k":["BNI="],"st":{"x":"BNI="},'
+        .. '"su":{"x":"BNI="},"ts":5,"day":7,"d":0.5,"i":1,"s":"t"}}' }
+end
+
+describe("a value with a meaning", function()
+    local function payload(fn)
+        return (run(fn, money()):match('"payload":(.*)}$'))
+    end
+
+    it("keeps it where the scale is another", function()
+        local changed = {
+            function(v) tide.copy(v, "p", "q") end,
+            function(v) v.q = tide.schema "decimal(2)" (tide.decimal "12.34") end,
+        }
+        for _, fn in ipairs(changed) do
+            assert.matches('"q":"MDQ="', payload(function(r) fn(r.value) end))
+        end
+        assert.matches('"k":%["MDQ="%]', payload(function(r) tide.copy(r.value, "l", "k") end))
+        assert.matches('"k":%["MDQ="%]', payload(function(r) r.value.k = r.value.l end))
+        assert.matches('"su":{"x":"MDQ="}', payload(function(r) r.value.su = r.value.st end))
+        assert.matches('"l":%["AJY="%]', payload(function(r)
+            r.value.l = tide.schema "array<decimal(3)>" { tide.decimal "1.500" }
+        end))
+        assert.matches('"st":{"x":"AJY="}', payload(function(r)
+            r.value.st = tide.schema { "x: decimal(3)" } { x = tide.decimal "1.5" }
+        end))
+        assert.matches('"d":12.34', payload(function(r) tide.copy(r.value, "p", "d") end))
+    end)
+
+    it("is an error where it would change", function()
+        for _, to in ipairs { "i", "s", "su" } do
+            raises(function(r) tide.copy(r.value, "p", to) end, "does not fit", money())
+        end
+        raises(function(r) r.value.l = tide.schema "array<decimal(3)>" { tide.decimal "1.505" } end,
+            "more decimals", money())
+        raises(function(r) tide.copy(r.value, "day", "ts") end, "Date does not fit field \"ts\"",
+            money())
+    end)
+
+    it("goes to new fields with its schema", function()
+        local s = tide.schema "decimal(2)?"
+        run(function(r)
+            local v = r.value
+            tide.copy(v, "p", "copied")
+            tide.copy(v, "ts", "when")
+            v.typed = tide.schema "decimal(3)" (tide.decimal "1.5")
+            v.day2 = tide.schema "date" (8)
+            v.none = tide.schema "int8?" (nil)
+            v.list = v.l
+            local types = {}
+            for _, f in ipairs(tide.schema.of(r).fields) do types[f.name] = f.schema end
+            assert.is_true(types.copied == s)
+            assert.equal(LOGICAL .. "Timestamp", types.when.name)
+            assert.equal("3", types.typed.parameters.scale)
+            assert.equal(LOGICAL .. "Date", types.day2.name)
+            assert.equal("int8", types.none.type)
+            assert.is_true(types.list.items == s)
+            assert.equal("1.500", tostring(v.typed))
+        end, money())
+    end)
+
+    it("becomes a number in a tree without a schema", function()
+        testlib.batch { { value = '{"a":1}', conv = "json" } }
+        for _, r in boot.batch:each() do
+            r.value.x = tide.schema "decimal(2)" (tide.decimal "1.5")
+            r.value.y = tide.schema "array<decimal(2)>" { 5 }
+        end
+        assert.equal('{"a":1,"x":1.50,"y":[5.00]}', testlib.encode("json")[1])
+    end)
+
+    it("takes plain numbers, exactly", function()
+        assert.matches('"p":"AfQ="', payload(function(r) r.value.p = 5 end))
+        assert.matches('"p":"AJY="', payload(function(r) r.value.p = 1.5 end))
+        assert.matches('"p":"Arw="', payload(function(r) r.value.p = 7LL end))
+        raises(function(r) r.value.p = 1.255 end, "more decimals", money())
+        for _, was in ipairs { '"BNI="', "12.34" } do
+            local same = '{"p": ' .. was .. ', "q":1}'
+            assert.equal(same, (run(function(r) r.value.p = 12.34 end, {
+                conv = "envelope", value = money().value:gsub('"fields":.*$', '"fields":['
+                    .. '{"type":"bytes","optional":true,"name":"' .. LOGICAL .. 'Decimal",'
+                    .. '"version":1,"parameters":{"scale":"2"},"field":"p"},'
+                    .. '{"type":"int32","field":"q"}]},"payload":') .. same .. "}" })
+                :match('"payload":(.*)}$')))
+        end
+    end)
+
+    it("is a number and a text for handles", function()
+        run(function(r)
+            assert.equal(12.34, tide.number("p", -1)(r.value))
+            assert.equal(1.234, tide.number("q")(r.value))
+            assert.equal("12.34", tide.string("p")(r.value))
+            assert.is_nil(tide.int64("p")(r.value))
+            assert.equal(12.34, tide.number({ "l", 1 })(r.value))
+            r.value.p = 12
+            assert.is_true(tide.int64("p")(r.value) == 12)
+        end, money())
+    end)
+
+    it("reads alike in lists of numbers", function()
+        run(function(r)
+            assert.equal("12.34", tostring(r.value[1]))
+            assert.is_true(r.value[1] == tide.decimal "12.34")
+        end, { conv = "envelope", value = '{"schema":{"type":"array","items":{"type":"bytes",'
+            .. '"name":"' .. LOGICAL .. 'Decimal","version":1,"parameters":{"scale":"2"}}},'
+            .. '"payload":[12.34]}' })
+        run(function(r)
+            r.value.o = tide.schema { "d: decimal(1)" } { d = 2 }
+            assert.equal("2.0", tostring(r.value.o.d))
+        end)
+    end)
+end)
+
+describe("schemas made of others", function()
+    it("take those of records", function()
+        run(function(r)
+            local s = tide.schema { { "k", tide.schema.of(r) }, { "p", "decimal(2)" } }
+            r.value = s { k = r.value, p = 1 }
+            assert.equal("12.34", tostring(r.value.k.p))
+        end, money())
+    end)
+
+    it("have defaults of bytes and decimals", function()
+        local s = tide.schema { { "c", "decimal(2)", default = tide.decimal "1.5" },
+            { "n", "decimal(0)", default = 7 }, { "b", "bytes", default = "xy" },
+            { "y", "bytes", default = tide.bytes "xyz" }, { "e", "bytes?", default = "" } }
+        assert.equal('{"c":"AJY=","n":"Bw==","b":"eHk=","y":"eHl6","e":""}',
+            (run(function(r) r.value = s {} end):match('"payload":(.*)}$')))
+        assert.error_matches(function() tide.schema { { "c", "decimal(1)", default = 1.25 } } end,
+            "more decimals than 1")
+        assert.error_matches(function() tide.schema "decimal(99999999999)" end, "at most 9800")
+    end)
+
+    it("refuse a float that is too large", function()
+        raises(function(r) r.value = tide.schema "float32" (1e300) end, "does not fit")
+    end)
+end)
+
+describe("a header that is refused", function()
+    it("leaves the others", function()
+        run(function(r)
+            r.headers:add("h", "x")
+            for _, bad in ipairs { tide.schema "int8" (500), { [1.5] = 2 }, print } do
+                assert.is_false(pcall(r.headers.add, r.headers, "g", bad))
+                assert.is_false(pcall(r.headers.set, r.headers, "h", bad))
+            end
+            assert.equal(1, #r.headers)
+            assert.equal("x", r.headers:get "h")
+            r.headers:add("h", "y")
+            r.headers:set("h", "z")
+            assert.equal(1, #r.headers)
+            assert.equal("z", r.headers:get "h")
+        end)
+    end)
+end)
