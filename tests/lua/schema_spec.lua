@@ -408,3 +408,50 @@ describe("a header that is refused", function()
         end)
     end)
 end)
+
+describe("undo", function()
+    local writes = {
+        ["new fields"] = function(r)
+            r.value.new = tide.schema "decimal(3)" "1.5"
+            r.value.deep = tide.schema { "a: map<string, decimal(1)>" } { a = { b = 2 } }
+        end,
+        copies = function(r)
+            tide.copy(r.value, "p", "n")
+            tide.copy(r.value, "l", "k")
+            r.value.l[2] = tide.decimal "3"
+            r.value.st.y = r.value.p
+            r.value.st.z = r.value.l
+        end,
+        ["whole values"] = function(r)
+            r.headers:set("h", tide.schema "int8" (5))
+            r.headers:set("h", 6)
+            r.key = tide.schema "decimal(2)" "1"
+            r.value = tide.schema.of(r)(r.value)
+        end,
+        ["refused ones"] = function(r)
+            r.value.p = 5
+            pcall(function()
+                r.value.l = tide.schema "array<decimal(3)>" { 1, "1.111" }
+            end)
+            pcall(function() r.value.new = tide.schema "int8" (500) end)
+        end,
+    }
+    for name, fn in pairs(writes) do
+        it("takes back " .. name, function()
+            testlib.batch({ money() }, 3)
+            local before = testlib.encode("envelope")
+            testlib.begin()
+            for _, r in boot.batch:each() do fn(r) end
+            testlib.undo()
+            testlib.commit()
+            local after, keys = testlib.encode("envelope"), testlib.encode("envelope", "key")
+            for i, r in boot.batch:each() do
+                assert.equal(before[i], after[i])
+                assert.is_false(keys[i])
+                assert.equal(0, #r.headers)
+                assert.equal("12.34", tostring(r.value.l[1]))
+                assert.equal(11, #tide.schema.of(r).fields)
+            end
+        end)
+    end
+end)
