@@ -9,10 +9,10 @@
  * decodes, runs its chain and encodes; with edit it has no chain: the host
  * changes the first field itself, so that the encoder has work to do.
  *
- * Prints a JSON object a row: {"name", "ns" (CPU time a record), "chain_ns"
- * (of it inside the transforms), "bytes" (of a
- * record as read), "topic", "result" (what became of the first record, as
- * JSON)} or {"name", "error"}. One thread; it is the only one that is timed.
+ * Prints a JSON object a row: {"name", "ns" (CPU time a record), "chain_ns" (of
+ * it inside the transforms), "bytes" (of a record as read), "topic", "result"
+ * (what became of the first record, as JSON)} or {"name", "error"}. One thread;
+ * it is the only one that is timed.
  */
 #include "base/config.h"
 #include "base/file.h"
