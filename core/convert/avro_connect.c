@@ -9,6 +9,7 @@
  *
  * Script thread.
  */
+#include "convert/internal.h"
 #include "convert/avro.h"
 #include "convert/decimal.h"
 #include "data/node.h"
@@ -180,7 +181,7 @@ static bool make_record(convert *c, making *m, tg_avro *a, const frame *up)
         const tg_schema *s = to_connect(
             c, f->type, false, json_object_get(f->json, "default"), doc, up);
         if (!s) {
-            tg_err_prefix(c->err, "field \"%s\"", f->name);
+            tg__converter_in(c->err, "field \"%s\"", f->name);
             return false;
         }
         if (c->set->meta && json_is_object(params))

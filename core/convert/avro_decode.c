@@ -263,8 +263,8 @@ static int read_struct(reader *in, const tg_avro_plan *p, tg_value *out,
         }
         if (rc) {
             if (rc == TG_ERR_DATA)
-                tg_err_prefix(in->err, "field \"%s\"",
-                              p->shape->names[i]->text);
+                tg__converter_in(in->err, "field \"%s\"",
+                                 p->shape->names[i]->text);
             return rc;
         }
     }
@@ -356,7 +356,7 @@ static int read_array(reader *in, const tg_avro_plan *p, tg_value *out,
         for (; n > 0; n--) {
             rc = read_value(in, sub, &node->slots[node->n], node, site);
             if (rc == TG_ERR_DATA)
-                tg_err_prefix(in->err, "element %u", node->n);
+                tg__converter_in(in->err, "element %u", node->n);
             if (rc)
                 return rc;
             node->n++;
@@ -441,7 +441,8 @@ static int read_entry(reader *in, const tg_avro_plan *sub, tg_map_build *m)
                    : full(in);
     rc = read_value(in, sub, slot, m->node, below);
     if (rc == TG_ERR_DATA)
-        tg_err_prefix(in->err, "key \"%.*s\"", len < 64 ? (int)len : 64, key);
+        tg__converter_in(in->err, "key \"%.*s\"", len < 64 ? (int)len : 64,
+                         key);
     return rc;
 }
 

@@ -250,10 +250,10 @@ static int write_struct(writer *w, const tg_avro_out *p, const tg_value *v)
         int rc = write_value(w, f->plan, slot);
         if (rc) {
             if (rc == TG_ERR_DATA)
-                tg_err_prefix(w->err, "field \"%s\"",
-                              p->type->fields
-                                  ? p->type->fields[i].name
-                                  : node->shape->names[f->slot]->text);
+                tg__converter_in(w->err, "field \"%s\"",
+                                 p->type->fields
+                                     ? p->type->fields[i].name
+                                     : node->shape->names[f->slot]->text);
             return rc;
         }
     }
@@ -272,7 +272,7 @@ static int write_array(writer *w, const tg_avro_out *p, const tg_value *v)
     for (uint32_t i = 0; i < node->n; i++) {
         int rc = write_value(w, p->subs[0], &node->slots[i]);
         if (rc == TG_ERR_DATA)
-            tg_err_prefix(w->err, "element %u", i);
+            tg__converter_in(w->err, "element %u", i);
         if (rc)
             return rc;
     }
@@ -303,7 +303,7 @@ static int write_map(writer *w, const tg_avro_out *p, const tg_value *v)
         put_bytes(w->out, name->text, name->len);
         int rc = write_value(w, p->subs[0], &node->slots[i]);
         if (rc == TG_ERR_DATA)
-            tg_err_prefix(w->err, "key \"%s\"", name->text);
+            tg__converter_in(w->err, "key \"%s\"", name->text);
         if (rc)
             return rc;
     }

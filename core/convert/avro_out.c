@@ -211,7 +211,7 @@ static bool plan_field(planner *c, tg_avro_out_field *f, const tg_avro *a,
     const tg_schema *fs = s->fields[f->slot].schema;
     f->plan = out_of(c, af->type, fs);
     if (!f->plan) {
-        tg_err_prefix(c->err, "field \"%s\"", af->name);
+        tg__converter_in(c->err, "field \"%s\"", af->name);
         return false;
     }
     if (fs->has_default && !c->set->ignore_default)

@@ -8,6 +8,7 @@
  *
  * Control plane: once a schema. Script thread.
  */
+#include "convert/internal.h"
 #include "convert/avro.h"
 #include "convert/base64.h"
 #include "convert/decimal.h"
@@ -457,7 +458,7 @@ static bool write_field(writer *w, tg_buf *out, const char *name,
                name);
     tg_buf_printf(out, "{\"name\":\"%s\",\"type\":", tg_buf_cstr(&scrubbed));
     if (ok && !write_type(w, out, s, s->optional)) {
-        tg_err_prefix(w->err, "field \"%s\"", name);
+        tg__converter_in(w->err, "field \"%s\"", name);
         ok = false;
     }
     if (w->set->discard)
@@ -577,8 +578,8 @@ static bool write_union(writer *w, tg_buf *out, const tg_schema *s)
     for (uint32_t i = 0; i < s->nfields; i++) {
         tg_buf_str(out, i || s->optional ? "," : "");
         if (!write_type(w, out, s->fields[i].schema, false)) {
-            tg_err_prefix(w->err, "union branch \"%s\"",
-                          s->fields[i].name->text);
+            tg__converter_in(w->err, "union branch \"%s\"",
+                             s->fields[i].name->text);
             return false;
         }
     }

@@ -210,10 +210,20 @@ int tg__converter_schema(const char *converter, const tg_schema *schema,
                       converter, tg_schema_type_upper(schema->tag));
 }
 
+void tg__converter_in(tg_err *err, const char *fmt, ...)
+{
+    char where[sizeof err->text / 2];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(where, sizeof where, fmt, ap);
+    va_end(ap);
+    if (err && n > 0 && strlen(err->text) + (size_t)n < sizeof where)
+        tg_err_prefix(err, "%s", where);
+}
+
 void tg__converter_in_field(tg_err *err, const char *name)
 {
-    if (err && strlen(err->text) + strlen(name) < sizeof err->text / 2)
-        tg_err_prefix(err, "field \"%s\"", name);
+    tg__converter_in(err, "field \"%s\"", name);
 }
 
 int tg_cell_decode(tg_cell *cell, tg_err *err)

@@ -32,8 +32,11 @@ int tg__converter_full(tg_err *err);
 int tg__converter_schema(const char *converter, const tg_schema *schema,
                          tg_err *err);
 
-/* Puts the field in front of an error's sentence, as long as there is room for
- * it: far down in a tree the sentence counts more than the path. */
+/* Puts the place (element 5, field "a") in front of an error's sentence, as
+ * long as there is room for it: far down in a tree the sentence counts more
+ * than the path. */
+void tg__converter_in(tg_err *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 void tg__converter_in_field(tg_err *err, const char *name);
 
 /* Kind of the class that a value has in Java: numbers in text get the one of

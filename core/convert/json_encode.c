@@ -327,7 +327,7 @@ static int write_elements(json_out *o, const tg_node *node,
         int rc = write_value(o, &node->slots[i], of);
         if (rc) {
             if (o->err && strlen(o->err->text) < sizeof o->err->text / 2)
-                tg_err_prefix(o->err, "element %u", (pairs ? i / 2 : i) + 1);
+                tg__converter_in(o->err, "element %u", (pairs ? i / 2 : i) + 1);
             return rc;
         }
         if (pairs && !key)

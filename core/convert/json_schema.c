@@ -3,6 +3,7 @@
  * are written once per schema and kept; reading goes through the ordinary
  * decoder (its callers cache by text). Script thread.
  */
+#include "convert/internal.h"
 #include "convert/json_scan.h"
 #include "convert/json_write.h"
 #include "data/schema.h"
@@ -180,7 +181,7 @@ static bool read_fields(reader *r, tg_schema *s, const tg_node *node)
                 return refuse(r, "two fields of a struct have one name");
         fields[i].schema = read_schema(r, of);
         if (!fields[i].schema) {
-            tg_err_prefix(r->err, "field \"%s\"", fields[i].name->text);
+            tg__converter_in(r->err, "field \"%s\"", fields[i].name->text);
             return false;
         }
     }

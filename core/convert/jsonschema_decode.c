@@ -5,6 +5,7 @@
  * missing, "anything" is the text itself. A value of another type than its
  * schema is refused. Script thread.
  */
+#include "convert/internal.h"
 #include "convert/json_scan.h"
 #include "convert/jsonschema.h"
 #include "convert/map_build.h"
@@ -115,8 +116,8 @@ static int read_members(tg_json_in *in, tg_node *node, const tg_schema *schema)
                             tg_shape_site(node->shape, (uint32_t)i),
                             schema->fields[i].schema);
             if (rc)
-                tg_err_prefix(in->err, "field \"%s\"",
-                              node->shape->names[i]->text);
+                tg__converter_in(in->err, "field \"%s\"",
+                                 node->shape->names[i]->text);
             expected = (uint32_t)i + 1;
         }
         if (rc)
@@ -160,7 +161,7 @@ static int read_array(tg_json_in *in, tg_value *out, tg_node *parent,
         int rc =
             read_value(in, &node->slots[node->n], node, site, schema->value);
         if (rc) {
-            tg_err_prefix(in->err, "element %u", node->n + 1);
+            tg__converter_in(in->err, "element %u", node->n + 1);
             return rc;
         }
         node->n++;

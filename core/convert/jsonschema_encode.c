@@ -3,6 +3,7 @@
  * what differs from JsonConverter. Nothing is copied as it was received: the
  * same text can mean another value under another schema. Script thread.
  */
+#include "convert/internal.h"
 #include "convert/json_scan.h"
 #include "convert/json_write.h"
 #include "convert/jsonschema.h"
@@ -68,7 +69,7 @@ static int write_members(writing *w, const tg_node *node, const tg_schema *s)
         first = false;
         int rc = write_value(w, v, of);
         if (rc) {
-            tg_err_prefix(w->err, "field \"%s\"", name->text);
+            tg__converter_in(w->err, "field \"%s\"", name->text);
             return rc;
         }
     }
@@ -88,7 +89,7 @@ static int write_array(writing *w, const tg_node *node, const tg_schema *s)
                                   tg_schema_type_name(items->tag))
                      : write_value(w, &node->slots[i], items);
         if (rc) {
-            tg_err_prefix(w->err, "element %u", i + 1);
+            tg__converter_in(w->err, "element %u", i + 1);
             return rc;
         }
     }

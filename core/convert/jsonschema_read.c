@@ -8,6 +8,7 @@
  * pointers, anchors, $id and the references of the registry; one that leads
  * into itself becomes "anything". Script thread.
  */
+#include "convert/internal.h"
 #include "convert/jsonschema_parts.h"
 #include "convert/json_scan.h"
 #include "data/shape.h"
@@ -372,7 +373,7 @@ static const tg_schema *read_object(tg_js_reader *r, const tg_js_part *p,
         const tg_schema *s = read_json(r, list[i].schema, p->doc, may_miss);
         good = s && add_field(r, &d, list[i].name, s);
         if (!s && r->err)
-            tg_err_prefix(r->err, "property \"%.60s\"", list[i].name);
+            tg__converter_in(r->err, "property \"%.60s\"", list[i].name);
     }
     tg_free(list);
     if (good)

@@ -32,7 +32,7 @@ int tg__pb_full(tg_pb_reading *r)
 
 static int within_field(tg_pb_reading *r, const tg_pb_field *f, int rc)
 {
-    tg_err_prefix(r->err, "field \"%s\"", f->field->name);
+    tg__converter_in(r->err, "field \"%s\"", f->field->name);
     return rc;
 }
 

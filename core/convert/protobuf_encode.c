@@ -412,7 +412,7 @@ static int write_message(writing *w, const tg_pb_out *plan, const tg_value *v)
         if (!rc)
             rc = write_slot(w, put, &value);
         if (rc) {
-            tg_err_prefix(w->err, "field \"%s\"", put->name);
+            tg__converter_in(w->err, "field \"%s\"", put->name);
             return rc;
         }
     }

@@ -778,8 +778,7 @@ static void symbols_end_where_they_end(void **state)
     (void)state;
     tg_err err = {0};
     static char text[4096] = "NEW";
-    tg_converter *conv =
-        avro("enhanced.avro.schema.support=true", "value");
+    tg_converter *conv = avro("enhanced.avro.schema.support=true", "value");
     int id = fake_put(fake, "t-value",
                       "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":["
                       "\"NEW\"]}");
@@ -792,6 +791,38 @@ static void symbols_end_where_they_end(void **state)
         assert_int_equal(tg_cell_encode(cell, conv, &err), TG_ERR_DATA);
         assert_has(err.text, "is no symbol of the enum");
     }
+    tg_converter_free(conv);
+}
+
+/* Far down in a value the sentence is there, not only the path to it. */
+static void long_paths_keep_the_sentence(void **state)
+{
+    (void)state;
+    tg_err err = {0};
+    tg_buf text = {0};
+    char hex[256] = "";
+    tg_converter *conv = avro("", "value");
+    for (int i = 0; i < 60; i++)
+        tg_buf_printf(&text,
+                      "{\"type\":\"record\",\"name\":\"R%d\",\"fields\":[{"
+                      "\"name\":\"a_field_with_a_long_name_%d\",\"type\":",
+                      i, i);
+    for (int i = 0; i < 60; i++)
+        tg_buf_str(&text, "{\"type\":\"array\",\"items\":");
+    tg_buf_str(&text, "\"boolean\"");
+    for (int i = 0; i < 60; i++)
+        tg_buf_str(&text, "}");
+    for (int i = 0; i < 60; i++)
+        tg_buf_str(&text, "}]}");
+    for (int i = 0; i < 60; i++)
+        strcat(hex, "02");
+    strcat(hex, "07"); /* no boolean */
+    int id = fake_put(fake, "t-value", tg_buf_cstr(&text));
+    assert_int_equal(tg_cell_decode(cell_with(conv, id, hex), &err),
+                     TG_ERR_DATA);
+    assert_has(err.text, "Avro with schema id ");
+    assert_has(err.text, "the byte 0x07 where a boolean is 0 or 1");
+    tg_buf_fini(&text);
     tg_converter_free(conv);
 }
 
@@ -948,6 +979,7 @@ int main(void)
         TEST(refused_schemas_cost_once),
         TEST(misfits_cost_once),
         TEST(symbols_end_where_they_end),
+        TEST(long_paths_keep_the_sentence),
         TEST(nesting_is_limited),
         TEST(recursion_without_a_schema_is_limited),
         TEST(refused_settings),
