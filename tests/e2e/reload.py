@@ -236,19 +236,20 @@ def test_source(case):
 def test_sink(case):
     folder = plugins(case, stamp=GOOD % {"version": 0})
     topic, out = lib.unique("reload-snk"), case.path("out.txt")
+    sink = lib.unique("snk")
     lib.kcat("-L", "-t", topic)  # makes it
     worker = case.worker({"plugin.path": folder}, [
-        dict(lib.sink("snk", out, topic), **STAMP)],
-        args=("--log-level", "debug")).running("snk")
-    worker.await_(lambda: stages(worker, "snk"), "the versions of snk")
+        dict(lib.sink(sink, out, topic), **STAMP)],
+        args=("--log-level", "debug")).running(sink)
+    worker.await_(lambda: stages(worker, sink), "the versions of the sink")
     worker.await_(lambda: "Assigned %s-0" % topic in worker.log(),
                   "an assignment")
-    pid = worker.task("snk-0")
-    before = lib.rebalances("connect-snk")
+    pid = worker.task(sink + "-0")
+    before = lib.rebalances("connect-" + sink)
     lib.check(before is None or before, "no rebalance of the start in the log")
     kcat = case.popen("kcat", "-b", lib.BOOTSTRAP, "-P", "-t", topic, "-X",
                       "linger.ms=2", stdin=subprocess.PIPE)
-    saver = Saver(worker, "snk", os.path.join(folder, "stamp.lua"))
+    saver = Saver(worker, sink, os.path.join(folder, "stamp.lua"))
 
     def write(data):
         kcat.stdin.write(data)
@@ -259,9 +260,9 @@ def test_sink(case):
     kcat.wait()
     saver.end()
     worker.await_lines(out, RECORDS, 120)
-    lib.equal(worker.task("snk-0"), pid, "process of the task")
+    lib.equal(worker.task(sink + "-0"), pid, "process of the task")
     lib.equal(worker.log().count("Assigned %s-0" % topic), 1, "assignments")
-    lib.equal(lib.rebalances("connect-snk"), before, "rebalances of the group")
+    lib.equal(lib.rebalances("connect-" + sink), before, "rebalances of the group")
     check_flow(lib.lines(out), RECORDS, saver, "sink")
 
 # --- other ways to change -----------------------------------------------------
@@ -468,15 +469,15 @@ def inline(*steps):
 def test_chain_change(case):
     """PUT of other transforms: no restart, no rebalance, state kept."""
     topic, data = lib.unique("reload-put"), case.file("in.txt", "0\n")
-    out = case.path("out.txt")
+    out, sink = case.path("out.txt"), lib.unique("snk")
     counting = "n = (n or 0) + 1 r.value = r.value .. ' ' .. n"
     src = lib.source("src", data, topic, **inline(("count", counting)))
-    snk = lib.sink("snk", out, topic)
+    snk = lib.sink(sink, out, topic)
     worker = case.worker({}, [src, snk],
-                         args=("--log-level", "debug")).running("src", "snk")
-    pids = worker.task("src-0"), worker.task("snk-0")
+                         args=("--log-level", "debug")).running("src", sink)
+    pids = worker.task("src-0"), worker.task(sink + "-0")
     worker.await_lines(out, 1)
-    rebalances = lib.rebalances("connect-snk")
+    rebalances = lib.rebalances("connect-" + sink)
 
     def say(n, expected):
         with open(data, "a") as f:
@@ -493,35 +494,35 @@ def test_chain_change(case):
     lib.equal(answer["config"]["transforms"], "count,bang", "config")
     worker.await_(lambda: stage(worker, "src", "bang"), "the new stage", 20)
     say(2, b"2 3!")  # the first stage went on counting
-    put_config(worker, "snk", dict(snk, **inline(
+    put_config(worker, sink, dict(snk, **inline(
         ("hm", "if r.value:find('^4') then r:drop() end r.value = '<' .. r.value"))))
-    worker.await_(lambda: stage(worker, "snk", "hm"), "the new stage", 20)
+    worker.await_(lambda: stage(worker, sink, "hm"), "the new stage", 20)
     say(3, b"<3 4!")
-    why = put_config(worker, "snk", dict(snk, **inline(("hm", "r.value = ("))),
+    why = put_config(worker, sink, dict(snk, **inline(("hm", "r.value = ("))),
                      400)["message"]
     lib.check("transforms.hm.script:1: " in why,
               "message without a place:", why)
     lib.check("1 error(s)" in why, why)
-    put_config(worker, "snk", dict(snk, name="other"), 400)
+    put_config(worker, sink, dict(snk, name="other"), 400)
     lib.equal(worker.ask("PUT", "/connectors/none/config", snk).status, 400,
               "another connector's name")
     lib.equal(worker.ask("GET", "/connectors/none/transforms").status, 404,
               "unknown connector")
-    lib.equal((worker.task("src-0"), worker.task("snk-0")), pids, "processes")
+    lib.equal((worker.task("src-0"), worker.task(sink + "-0")), pids, "processes")
     lib.equal(worker.log().count("Assigned %s-0" % topic), 1, "assignments")
-    lib.equal(lib.rebalances("connect-snk"), rebalances, "rebalances")
+    lib.equal(lib.rebalances("connect-" + sink), rebalances, "rebalances")
     # the same once more, and with the keys in another order: nothing happens
-    same = worker.ask("GET", "/connectors/snk/config").json()
-    loaded = stages(worker, "snk")
-    put_config(worker, "snk", same)
-    put_config(worker, "snk", dict(reversed(list(same.items()))))
-    lib.equal(stages(worker, "snk"), loaded, "versions")
-    lib.equal(worker.task("snk-0"), pids[1], "process")
+    same = worker.ask("GET", "/connectors/%s/config" % sink).json()
+    loaded = stages(worker, sink)
+    put_config(worker, sink, same)
+    put_config(worker, sink, dict(reversed(list(same.items()))))
+    lib.equal(stages(worker, sink), loaded, "versions")
+    lib.equal(worker.task(sink + "-0"), pids[1], "process")
     # anything else starts the tasks again
-    put_config(worker, "snk", dict(snk, file=out + "2"))
-    worker.await_(lambda: worker.task("snk-0") not in (None, pids[1]),
+    put_config(worker, sink, dict(snk, file=out + "2"))
+    worker.await_(lambda: worker.task(sink + "-0") not in (None, pids[1]),
                   "a new process", 30)
-    worker.running("snk")
+    worker.running(sink)
     with open(data, "a") as f:
         f.write("4\n")
     worker.await_lines(out + "2", 1, 30)
