@@ -11,9 +11,9 @@
  *
  * Script thread.
  */
-#include "base/config.h"
 #include "convert/avro.h"
 #include "convert/internal.h"
+#include "convert/registered.h"
 #include "convert/json_write.h"
 
 enum { BUCKETS = 256, HEAD = 5 };
@@ -86,12 +86,6 @@ static tg_err *keep_err(const tg_err *err)
     return own;
 }
 
-static bool same_topic(const tg_record *rec, const char *topic, uint32_t len)
-{
-    return rec->topiclen == len &&
-           (len == 0 || memcmp(rec->topic, topic, len) == 0);
-}
-
 /* Name of a schema for the strategies that name subjects after it. */
 static const char *subject_name(const tg_avro *root)
 {
@@ -101,12 +95,8 @@ static const char *subject_name(const tg_avro *root)
 static int make_subject(avro_impl *impl, const tg_record *rec,
                         const char *record_name, tg_err *err)
 {
-    impl->subject.len = 0;
-    int rc =
-        tg_registry_subject(impl->registry, rec->topic ? rec->topic : "",
-                            rec->topiclen, record_name, &impl->subject, err);
-    tg_buf_cstr(&impl->subject);
-    return rc;
+    return tg__registered_subject(impl->registry, rec, record_name,
+                                  &impl->subject, err);
 }
 
 /* --- reading -------------------------------------------------------------- */
@@ -162,7 +152,7 @@ static const tg_avro_reader *reader_slow(avro_impl *impl, const tg_record *rec,
 {
     read_entry **bucket = &impl->reads[(uint32_t)id % BUCKETS];
     for (read_entry *e = *bucket; e; e = e->next) {
-        if (e->id != id || !same_topic(rec, e->topic, e->topiclen))
+        if (e->id != id || !tg__same_topic(rec, e->topic, e->topiclen))
             continue;
         if (e->refused)
             *err = *e->refused;
@@ -183,13 +173,12 @@ static const tg_avro_reader *reader_slow(avro_impl *impl, const tg_record *rec,
     if (doc && !reader)
         tg_err_prefix(err, "schema id %d", (int)id);
     read_entry *e = tg_alloc(sizeof *e);
-    *e = (read_entry){
-        .next = *bucket,
-        .id = id,
-        .topiclen = rec->topiclen,
-        .topic = tg_strndup(rec->topic ? rec->topic : "", rec->topiclen),
-        .reader = reader,
-        .refused = reader ? NULL : keep_err(err)};
+    *e = (read_entry){.next = *bucket,
+                      .id = id,
+                      .topiclen = rec->topiclen,
+                      .topic = tg__registered_topic(rec),
+                      .reader = reader,
+                      .refused = reader ? NULL : keep_err(err)};
     *bucket = e;
     if (reader)
         impl->last_read = e;
@@ -209,7 +198,7 @@ static int avro_decode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
     const read_entry *last = impl->last_read;
     const tg_avro_reader *reader =
         last && last->id == id &&
-                same_topic(cell->record, last->topic, last->topiclen)
+                tg__same_topic(cell->record, last->topic, last->topiclen)
             ? last->reader
             : reader_slow(impl, cell->record, id, err);
     if (!reader)
@@ -295,7 +284,7 @@ static const write_entry *writer_slow(avro_impl *impl, const tg_record *rec,
     write_entry **bucket = &impl->writes[(schema ? schema->id : 0) % BUCKETS];
     write_entry *e = *bucket;
     while (e &&
-           (e->schema != schema || !same_topic(rec, e->topic, e->topiclen)))
+           (e->schema != schema || !tg__same_topic(rec, e->topic, e->topiclen)))
         e = e->next;
     if (!e || !tg_registry_fresh(e->registered)) {
         write_entry fresh = {.schema = schema};
@@ -305,7 +294,7 @@ static const write_entry *writer_slow(avro_impl *impl, const tg_record *rec,
             e = tg_calloc(sizeof *e);
             e->next = *bucket;
             e->schema = schema;
-            e->topic = tg_strndup(rec->topic ? rec->topic : "", rec->topiclen);
+            e->topic = tg__registered_topic(rec);
             e->topiclen = rec->topiclen;
             *bucket = e;
         }
@@ -340,7 +329,7 @@ static int avro_encode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
     }
     const write_entry *e = impl->last_write;
     if (!e || e->schema != schema || !tg_registry_fresh(e->registered) ||
-        !same_topic(cell->record, e->topic, e->topiclen)) {
+        !tg__same_topic(cell->record, e->topic, e->topiclen)) {
         e = writer_slow(impl, cell->record, schema, err);
         if (!e)
             return err->code;
@@ -357,11 +346,7 @@ static int avro_encode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
 static int read_settings(tg_avro_settings *set, const json_t *config,
                          tg_err *err)
 {
-    const struct {
-        const char *key;
-        bool dflt;
-        bool *out;
-    } all[] = {
+    const tg_flag all[] = {
         {"enhanced.avro.schema.support", false, &set->enhanced},
         {"generalized.sum.type.support", false, &set->generalized},
         {"connect.meta.data", true, &set->meta},
@@ -371,19 +356,13 @@ static int read_settings(tg_avro_settings *set, const json_t *config,
         {"allow.optional.map.keys", false, &set->optional_keys},
         {"ignore.default.for.nullables", false, &set->ignore_default},
     };
-    int rc = 0;
-    for (size_t i = 0; !rc && i < sizeof all / sizeof *all; i++)
-        rc = tg_config_bool(config, all[i].key, all[i].dflt, all[i].out, err);
-    return rc;
+    return tg__registered_flags(config, all, sizeof all / sizeof *all, err);
 }
 
 static int avro_configure(tg_converter *conv, const json_t *config, tg_err *err)
 {
-    if (strcmp(conv->role, "header") == 0)
-        return tg_err_set(err, TG_ERR_CONFIG,
-                          "%s is no header converter: a header has no subject;"
-                          " use SimpleHeaderConverter or JsonConverter",
-                          conv->ops->class_name);
+    if (tg__registered_role(conv, err))
+        return TG_ERR_CONFIG;
     avro_impl *impl = tg_calloc(sizeof *impl);
     conv->impl = impl;
     conv->strict = true;
@@ -394,13 +373,7 @@ static int avro_configure(tg_converter *conv, const json_t *config, tg_err *err)
         return rc;
     tg_err local = {0};
     err = err ? err : &local;
-    impl->registry = tg_registry_open(config, conv->role, err);
-    if (!impl->registry)
-        return err->code;
-    char number[16];
-    snprintf(number, sizeof number, "%u", tg_registry_identity(impl->registry));
-    conv->identity = tg__converter_identity(conv->ops, number);
-    return 0;
+    return tg__registered_open(conv, config, &impl->registry, err);
 }
 
 static void avro_fini(tg_converter *conv)

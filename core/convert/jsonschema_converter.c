@@ -7,9 +7,9 @@
  */
 #include "base/config.h"
 #include "convert/internal.h"
+#include "convert/registered.h"
 #include "convert/json_write.h"
 #include "convert/jsonschema.h"
-#include "registry/registry.h"
 #include <strings.h>
 
 enum { BUCKETS = 256, HEAD = 5 };
@@ -48,25 +48,11 @@ typedef struct js_impl {
     tg_buf subject;
 } js_impl;
 
-static bool same_topic(const tg_record *rec, const char *topic, uint32_t len)
-{
-    return rec->topiclen == len &&
-           (len == 0 || memcmp(rec->topic, topic, len) == 0);
-}
-
-static char *topic_of(const tg_record *rec)
-{
-    return tg_strndup(rec->topic ? rec->topic : "", rec->topiclen);
-}
-
 static int make_subject(js_impl *impl, const tg_record *rec, const char *title,
                         tg_err *err)
 {
-    impl->subject.len = 0;
-    int rc = tg_registry_subject(impl->registry, rec->topic ? rec->topic : "",
-                                 rec->topiclen, title, &impl->subject, err);
-    tg_buf_cstr(&impl->subject);
-    return rc;
+    return tg__registered_subject(impl->registry, rec, title, &impl->subject,
+                                  err);
 }
 
 /* --- reading -------------------------------------------------------------- */
@@ -109,7 +95,7 @@ static const read_entry *reader_slow(js_impl *impl, const tg_record *rec,
 {
     read_entry **bucket = &impl->reads[(uint32_t)id % BUCKETS];
     for (read_entry *e = *bucket; e; e = e->next)
-        if (e->id == id && same_topic(rec, e->topic, e->topiclen))
+        if (e->id == id && tg__same_topic(rec, e->topic, e->topiclen))
             return impl->last_read = e;
     const tg_schema *schema = make_schema(impl, rec, id, err);
     if (!schema)
@@ -117,7 +103,7 @@ static const read_entry *reader_slow(js_impl *impl, const tg_record *rec,
     read_entry *e = tg_alloc(sizeof *e);
     *e = (read_entry){.next = *bucket,
                       .id = id,
-                      .topic = topic_of(rec),
+                      .topic = tg__registered_topic(rec),
                       .topiclen = rec->topiclen,
                       .schema = schema};
     *bucket = e;
@@ -135,7 +121,8 @@ static int js_decode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
     if (rc < 0)
         return rc;
     const read_entry *e = impl->last_read;
-    if (!e || e->id != id || !same_topic(cell->record, e->topic, e->topiclen)) {
+    if (!e || e->id != id ||
+        !tg__same_topic(cell->record, e->topic, e->topiclen)) {
         e = reader_slow(impl, cell->record, id, err);
         if (!e)
             return err->code;
@@ -168,7 +155,7 @@ static const write_entry *writer_slow(js_impl *impl, const tg_record *rec,
     write_entry **bucket = &impl->writes[schema->id % BUCKETS];
     write_entry *e = *bucket;
     while (e &&
-           (e->schema != schema || !same_topic(rec, e->topic, e->topiclen)))
+           (e->schema != schema || !tg__same_topic(rec, e->topic, e->topiclen)))
         e = e->next;
     if (e && tg_registry_fresh(e->registered))
         return impl->last_write = e;
@@ -179,7 +166,7 @@ static const write_entry *writer_slow(js_impl *impl, const tg_record *rec,
         e = tg_alloc(sizeof *e);
         *e = (write_entry){.next = *bucket,
                            .schema = schema,
-                           .topic = topic_of(rec),
+                           .topic = tg__registered_topic(rec),
                            .topiclen = rec->topiclen};
         *bucket = e;
     }
@@ -220,7 +207,7 @@ static int js_encode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
         return rc;
     const write_entry *e = impl->last_write;
     if (!e || e->schema != schema || !tg_registry_fresh(e->registered) ||
-        !same_topic(cell->record, e->topic, e->topiclen)) {
+        !tg__same_topic(cell->record, e->topic, e->topiclen)) {
         e = writer_slow(impl, cell->record, schema, err);
         if (!e)
             return err->code;
@@ -239,20 +226,14 @@ static int js_encode(const tg_converter *conv, tg_cell *cell, tg_batch *batch,
 
 static int read_settings(tg_js_settings *set, const json_t *config, tg_err *err)
 {
-    const struct {
-        const char *key;
-        bool dflt;
-        bool *out;
-    } all[] = {
+    const tg_flag all[] = {
         {"generalized.sum.type.support", false, &set->generalized},
         {"ignore.default.for.nullables", false, &set->ignore_default},
         {"flatten.singleton.unions", true, &set->flatten},
         {"use.optional.for.nonrequired", false, &set->optional},
         {"object.additional.properties", true, &set->additional},
     };
-    int rc = 0;
-    for (size_t i = 0; !rc && i < sizeof all / sizeof *all; i++)
-        rc = tg_config_bool(config, all[i].key, all[i].dflt, all[i].out, err);
+    int rc = tg__registered_flags(config, all, sizeof all / sizeof *all, err);
     const char *format = tg_config_get(config, "decimal.format", "BASE64");
     set->numeric = strcasecmp(format, "NUMERIC") == 0;
     if (!rc && !set->numeric && strcasecmp(format, "BASE64") != 0)
@@ -284,11 +265,8 @@ static int refuse_settings(const json_t *config, tg_err *err)
 
 static int js_configure(tg_converter *conv, const json_t *config, tg_err *err)
 {
-    if (strcmp(conv->role, "header") == 0)
-        return tg_err_set(err, TG_ERR_CONFIG,
-                          "%s is no header converter: a header has no subject;"
-                          " use SimpleHeaderConverter or JsonConverter",
-                          conv->ops->class_name);
+    if (tg__registered_role(conv, err))
+        return TG_ERR_CONFIG;
     js_impl *impl = tg_calloc(sizeof *impl);
     tg_err local = {0};
     conv->impl = impl;
@@ -301,13 +279,7 @@ static int js_configure(tg_converter *conv, const json_t *config, tg_err *err)
         rc = refuse_settings(config, err);
     if (rc)
         return rc;
-    impl->registry = tg_registry_open(config, conv->role, err);
-    if (!impl->registry)
-        return err->code;
-    char number[16];
-    snprintf(number, sizeof number, "%u", tg_registry_identity(impl->registry));
-    conv->identity = tg__converter_identity(conv->ops, number);
-    return 0;
+    return tg__registered_open(conv, config, &impl->registry, err);
 }
 
 static void js_fini(tg_converter *conv)

@@ -8,12 +8,11 @@
  * parsed schema hangs on the registry client's, plans on the converter. Script
  * thread.
  */
-#include "base/config.h"
 #include "convert/internal.h"
+#include "convert/registered.h"
 #include "convert/json_write.h"
 #include "convert/protobuf.h"
 #include "convert/protobuf_wire.h"
-#include "registry/registry.h"
 
 enum { BUCKETS = 256, ID_SIZE = 5, HEAD_MAX = ID_SIZE + 10 * TG_PROTO_DEPTH };
 
@@ -45,25 +44,11 @@ typedef struct proto_impl {
     tg_buf subject;
 } proto_impl;
 
-static bool same_topic(const tg_record *rec, const char *topic, uint32_t len)
-{
-    return rec->topiclen == len &&
-           (len == 0 || memcmp(rec->topic, topic, len) == 0);
-}
-
-static char *topic_of(const tg_record *rec)
-{
-    return tg_strndup(rec->topic ? rec->topic : "", rec->topiclen);
-}
-
 static int make_subject(proto_impl *impl, const tg_record *rec,
                         const char *message, tg_err *err)
 {
-    impl->subject.len = 0;
-    int rc = tg_registry_subject(impl->registry, rec->topic ? rec->topic : "",
-                                 rec->topiclen, message, &impl->subject, err);
-    tg_buf_cstr(&impl->subject);
-    return rc;
+    return tg__registered_subject(impl->registry, rec, message, &impl->subject,
+                                  err);
 }
 
 /* --- schemas of the registry ---------------------------------------------- */
@@ -216,7 +201,7 @@ static const read_entry *reader_slow(proto_impl *impl, const tg_cell *cell,
     read_entry **bucket = &impl->reads[(uint32_t)id % BUCKETS];
     for (read_entry *e = *bucket; e; e = e->next)
         if (e->headlen == headlen && memcmp(e->head, cell->raw, headlen) == 0 &&
-            same_topic(cell->record, e->topic, e->topiclen))
+            tg__same_topic(cell->record, e->topic, e->topiclen))
             return impl->last_read = e;
     tg_pb_reader *r = make_reader(impl, cell->record, id, path, n, err);
     if (!r)
@@ -225,7 +210,7 @@ static const read_entry *reader_slow(proto_impl *impl, const tg_cell *cell,
     *e = (read_entry){.next = *bucket,
                       .head = tg_strndup("", 0),
                       .headlen = headlen,
-                      .topic = topic_of(cell->record),
+                      .topic = tg__registered_topic(cell->record),
                       .topiclen = cell->record->topiclen,
                       .reader = r};
     e->head = tg_realloc(e->head, headlen);
@@ -243,7 +228,7 @@ static int proto_decode(const tg_converter *conv, tg_cell *cell,
     size_t len = (size_t)cell->rawlen;
     err = err ? err : &local;
     if (!e || len < e->headlen || memcmp(cell->raw, e->head, e->headlen) != 0 ||
-        !same_topic(cell->record, e->topic, e->topiclen)) {
+        !tg__same_topic(cell->record, e->topic, e->topiclen)) {
         e = reader_slow(impl, cell, err);
         if (!e)
             return err->code;
@@ -312,7 +297,7 @@ static const write_entry *writer_slow(proto_impl *impl, const tg_record *rec,
     write_entry **bucket = &impl->writes[schema->id % BUCKETS];
     write_entry *e = *bucket;
     while (e &&
-           (e->schema != schema || !same_topic(rec, e->topic, e->topiclen)))
+           (e->schema != schema || !tg__same_topic(rec, e->topic, e->topiclen)))
         e = e->next;
     if (e && tg_registry_fresh(e->registered))
         return impl->last_write = e;
@@ -323,7 +308,7 @@ static const write_entry *writer_slow(proto_impl *impl, const tg_record *rec,
         e = tg_calloc(sizeof *e);
         e->next = *bucket;
         e->schema = schema;
-        e->topic = topic_of(rec);
+        e->topic = tg__registered_topic(rec);
         e->topiclen = rec->topiclen;
         *bucket = e;
     }
@@ -366,7 +351,7 @@ static int proto_encode(const tg_converter *conv, tg_cell *cell,
         return rc;
     const write_entry *e = impl->last_write;
     if (!e || e->schema != schema || !tg_registry_fresh(e->registered) ||
-        !same_topic(cell->record, e->topic, e->topiclen)) {
+        !tg__same_topic(cell->record, e->topic, e->topiclen)) {
         e = writer_slow(impl, cell->record, schema, err);
         if (!e)
             return err->code;
@@ -381,11 +366,7 @@ static int proto_encode(const tg_converter *conv, tg_cell *cell,
 
 static int read_settings(tg_pb_settings *set, const json_t *config, tg_err *err)
 {
-    const struct {
-        const char *key;
-        bool dflt;
-        bool *out;
-    } all[] = {
+    const tg_flag all[] = {
         {"generalized.sum.type.support", false, &set->generalized},
         {"ignore.default.for.nullables", false, &set->ignore_default},
         {"enhanced.protobuf.schema.support", false, &set->enhanced},
@@ -399,20 +380,14 @@ static int read_settings(tg_pb_settings *set, const json_t *config, tg_err *err)
         {"generate.index.for.unions", true, &set->index_unions},
         {"flatten.unions", false, &set->flatten},
     };
-    int rc = 0;
-    for (size_t i = 0; !rc && i < sizeof all / sizeof *all; i++)
-        rc = tg_config_bool(config, all[i].key, all[i].dflt, all[i].out, err);
-    return rc;
+    return tg__registered_flags(config, all, sizeof all / sizeof *all, err);
 }
 
 static int proto_configure(tg_converter *conv, const json_t *config,
                            tg_err *err)
 {
-    if (strcmp(conv->role, "header") == 0)
-        return tg_err_set(err, TG_ERR_CONFIG,
-                          "%s is no header converter: a header has no subject;"
-                          " use SimpleHeaderConverter or JsonConverter",
-                          conv->ops->class_name);
+    if (tg__registered_role(conv, err))
+        return TG_ERR_CONFIG;
     proto_impl *impl = tg_calloc(sizeof *impl);
     tg_err local = {0};
     conv->impl = impl;
@@ -421,13 +396,7 @@ static int proto_configure(tg_converter *conv, const json_t *config,
     int rc = read_settings(&impl->set, config, err);
     if (rc)
         return rc;
-    impl->registry = tg_registry_open(config, conv->role, err);
-    if (!impl->registry)
-        return err->code;
-    char number[16];
-    snprintf(number, sizeof number, "%u", tg_registry_identity(impl->registry));
-    conv->identity = tg__converter_identity(conv->ops, number);
-    return 0;
+    return tg__registered_open(conv, config, &impl->registry, err);
 }
 
 static void proto_fini(tg_converter *conv)
