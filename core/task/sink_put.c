@@ -256,22 +256,29 @@ static bool in_time(const tg__sink *s, tg__sink_batch *sb)
     return now < sb->unread_ns;
 }
 
-/* Records that put looked at and could not read: true if all of the first n
- * that are not done are to be put again, since some may be readable later. */
-static bool reread(tg__sink *s, tg__sink_batch *sb, uint32_t n)
+/* A record that put looked at and could not read: true if it is to be put
+ * again, since it may be readable then. */
+static bool reread(tg__sink *s, tg__sink_batch *sb, tg_record *rec)
 {
-    bool again = false;
+    if (!is_unread(rec) ||
+        tg_chain_reread(s->task->chain, rec, in_time(s, sb)) < 0)
+        return false;
+    rec->stage = TG_STAGE_UNSET;
+    return true;
+}
+
+static bool reread_any(tg__sink *s, tg__sink_batch *sb, uint32_t n)
+{
+    bool any = false;
 
     for (uint32_t i = 0; i < n; i++) {
         tg_record *rec = sb->batch->items[i];
-        if (!is_unread(rec) ||
-            tg_chain_reread(s->task->chain, rec, in_time(s, sb)) < 0)
+        if (!reread(s, sb, rec))
             continue;
         rec->verdict = TG_RETRY;
-        rec->stage = TG_STAGE_UNSET;
-        again = true;
+        any = true;
     }
-    return again;
+    return any;
 }
 
 static bool any_unread(const tg_batch *batch, uint32_t n)
@@ -292,18 +299,18 @@ static void put_again(tg_batch *batch, uint32_t n)
 /* put raised for the first n records. 0: they are put again; TG_ERR_*: the task
  * fails. */
 static int put_raised(tg__sink *s, tg__sink_batch *sb, uint32_t n, int rc,
-                      bool again, tg_err *err)
+                      tg_err *err)
 {
     tg_batch *batch = sb->batch;
     uint32_t at = batch->cursor < n ? batch->cursor : 0;
     char place[600];
 
-    if ((err->retriable || again) && !err->fatal) {
+    if (rc == TG_ERR_STOPPED)
+        return rc;
+    if (!err->fatal && (err->retriable || reread_any(s, sb, n))) {
         put_again(batch, n);
         return 0;
     }
-    if (rc == TG_ERR_STOPPED)
-        return rc;
     if ((rc == TG_ERR_SCRIPT || rc == TG_ERR_DATA) && !err->fatal &&
         any_unread(batch, n)) {
         tg__sink_search_explained(sb, n); /* that is why it raised */
@@ -378,6 +385,11 @@ static bool settle_put(tg__sink *s, tg__sink_batch *sb, uint32_t n, bool raised)
             rec->verdict = TG_KEEP;
             again = true;
         } else if (rec->verdict == TG_REJECT) {
+            if (reread(s, sb, rec)) {
+                rec->verdict = TG_KEEP;
+                again = true;
+                continue;
+            }
             if (!is_unread(rec))
                 rec->stage = TG_STAGE_PUT;
             if (ask_policy(s, sb, rec, &err) && !culprit)
@@ -434,9 +446,8 @@ static int put_once(tg__sink *s, tg__sink_batch *sb, tg_err *err)
     if (rc == 0 && tg_task_take_told())
         return tg_err_set(err, TG_ERR_STOPPED, "the task stops");
     raised = rc != 0;
-    again = rc != TG_ERR_STOPPED && reread(s, sb, given);
     if (rc)
-        rc = put_raised(s, sb, given, rc, again, &why);
+        rc = put_raised(s, sb, given, rc, &why);
     else
         tg__sink_search_passed(sb);
     if (rc) {
