@@ -231,23 +231,41 @@ static void log_record(const tg_error_policy *p, const tg_record *rec,
              (int)rec->reasonlen, rec->reason ? rec->reason : "");
 }
 
+/* What fails for now would fail for the next records too: they are not to be
+ * skipped. */
+static void advise(const tg_error_policy *p, const tg_error_stage *stage,
+                   tg_err *err)
+{
+    const char *topic = p->dead ? tg_dead_letters_topic(p->dead) : NULL;
+
+    if (stage->exception && strstr(stage->exception, "RetriableException"))
+        tg_err_suffix(err,
+                      "; see to what it waits for and restart the task; with "
+                      "%s=-1 (it is %lld) it would wait for ever",
+                      RETRY_TIMEOUT, (long long)p->retry.timeout_ms);
+    else
+        tg_err_suffix(err,
+                      "; correct the data or the configuration, or set "
+                      "errors.tolerance=all to %s%s%s",
+                      topic ? "go on without such records (this one goes to "
+                              "topic "
+                            : "skip such records",
+                      topic ? topic : "", topic ? ")" : "");
+}
+
 static int task_fails(const tg_error_policy *p, const tg_record *rec,
                       const tg_error_stage *stage, const char *place,
                       tg_err *err)
 {
-    const char *topic = p->dead ? tg_dead_letters_topic(p->dead) : NULL;
+    bool from = p->source && rec->origin_partition >= 0;
 
     tg_err_set(err, TG_ERR_DATA,
-               "%s connector %s, task %d: %s failed at the record %s%s: %.*s; "
-               "correct the data or the configuration, or set "
-               "errors.tolerance=all to %s%s%s",
+               "%s connector %s, task %d: %s failed at the record %s%s: %.*s",
                p->source ? "Source" : "Sink", p->connector, p->task,
-               stage->what, p->source ? "from " : "", place,
+               stage->what, from ? "from " : "", place,
                rec->reasonlen > 500 ? 500 : (int)rec->reasonlen,
-               rec->reason ? rec->reason : "rejected without a reason",
-               topic ? "go on without such records (this one goes to topic "
-                     : "skip such records",
-               topic ? topic : "", topic ? ")" : "");
+               rec->reason ? rec->reason : "rejected without a reason");
+    advise(p, stage, err);
     tg_err_trace(err, "Executing stage '%s' with class '%s'", stage->stage,
                  stage->class_name);
     if (stage->trace && *stage->trace)

@@ -328,7 +328,7 @@ static int put_raised(tg__sink *s, tg__sink_batch *sb, uint32_t n, int rc,
                   "%s",
                   s->task->name, s->task->id, place);
     tg_err_suffix(err, "; correct the data or what the sink writes to%s",
-                  s->task->policy.tolerate
+                  s->task->policy.tolerate || err->fatal
                       ? ""
                       : ", or set errors.tolerance=all to skip the records "
                         "that it fails for");

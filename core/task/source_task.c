@@ -203,6 +203,7 @@ static int poll_failed(tg__source *s, uint32_t n, int *backoff, tg_err *err)
                      n);
     tg_err_prefix(err, "Source connector %s, task %d: poll failed",
                   s->task->name, s->task->id);
+    tg_err_suffix(err, "; see to what the source reads and restart the task");
     return err->code;
 }
 

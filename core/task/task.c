@@ -314,9 +314,12 @@ int tg__task_start_instance(tg_task *task, tg_err *err)
     if (rc == 0)
         rc = tg_instance_start(task->instance,
                                task->source ? task->offsets : NULL, err);
-    if (rc && rc != TG_ERR_STOPPED)
+    if (rc && rc != TG_ERR_STOPPED) {
         tg_err_prefix(err, "%s connector %s, task %d: start failed",
                       task->source ? "Source" : "Sink", task->name, task->id);
+        tg_err_suffix(err, "; correct the configuration, or what the connector "
+                           "needs, and restart the task");
+    }
     if (rc == 0)
         tg__task_report_state(task);
     return rc;

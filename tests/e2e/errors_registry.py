@@ -279,6 +279,24 @@ def test_sink_gives_up(case):
     gives_up(case, {"@key": 1, "look": "key"}, KEYS, "KEY_CONVERTER", [])
 
 
+def test_advice(case):
+    """With errors.tolerance=none: not that all records should be skipped."""
+    topic, name = lib.unique("in"), lib.unique("snk")
+    place = Place(case)
+    produce(case, topic, KEYS)
+    worker = case.worker(plugins(case), [
+        dict(sink(case, name, topic, look="key"), **place.converter("key"),
+             **{"errors.retry.timeout": "300"})])
+    worker.await_state(name, "FAILED")
+    first = worker.trace(name).split("\n")[0]
+    for part in ("key.converter failed at the record %s-0@0" % topic,
+                 "no answer from the schema registry",
+                 "errors.retry.timeout=-1 (it is 300)"):
+        lib.check(part in first, repr(part), "is not in", first)
+    lib.check("tolerance" not in first, first)
+    worker.stop()
+
+
 def test_no_way_round_a_transform(case):
     """A key that could not be read for the first transform is not read for the
     second: the record would come through without the first."""
