@@ -89,6 +89,17 @@ describe("five edits", function()
                     v.sum = a(v) + b(v) + c(v) + d(v) + e(v) + f(v) + g(v) + h(v) + i(v) + j(v)
                 end
             end]], whole)
+        report("10 nullable fields, five edits", items, [[
+            return function(batch)
+                for _, r in batch:each() do
+                    local v = r.value
+                    if v.f1 ~= nil then v.f1 = v.f1 * 2 end
+                    if v.f3 ~= nil then v.f3 = v.f3 + 1 end
+                    if v.f5 ~= nil then v.f5 = "***" end
+                    if v.f7 ~= nil then v.f7 = v.f7 - 1 end
+                    if v.f9 ~= nil then v.f9 = 0 end
+                end
+            end]], whole)
         report("10 nullable fields, v.x", items, [[
             return function(batch)
                 for _, r in batch:each() do
