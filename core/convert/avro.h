@@ -12,7 +12,7 @@
  */
 #ifndef TG_CONVERT_AVRO_H
 #define TG_CONVERT_AVRO_H
-#include "convert/converter.h"
+#include "convert/script_schema.h"
 #include "registry/registry.h"
 
 #define TG_AVRO_SPACE    "io.confluent.connect.avro"
@@ -158,7 +158,6 @@ const char *tg__avro_enum(const tg_schema *schema, const char **prefix);
 const char *tg__schema_param(const tg_schema *schema, const char *key);
 /* Name as Avro allows it, appended; as it is without scrub.invalid.names. */
 void tg__avro_scrub(tg_buf *out, const char *name, const tg_avro_settings *set);
-bool tg__avro_is_decimal(const tg_schema *schema);
 
 /* --- default values (avro_default.c) -------------------------------------- */
 

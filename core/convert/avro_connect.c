@@ -385,7 +385,7 @@ static bool add_name(convert *c, making *m, const tg_avro *a)
     if (given && !name)
         return refuse(c, "connect.name of an Avro schema is no text");
     if (!name && (a->type == AVRO_RECORD || a->type == AVRO_ENUM ||
-                  (a->type == AVRO_FIXED && !tg__avro_is_decimal(&m->s))))
+                  (a->type == AVRO_FIXED && !tg_schema_is_decimal(&m->s))))
         name = a->full;
     if (!name || strncmp(name, TG_AVRO_DEFAULT, strlen(TG_AVRO_DEFAULT)) == 0)
         return true;

@@ -341,7 +341,7 @@ static bool plan_scalar(planner *c, tg_avro_out *p, const tg_avro *a,
         [AVRO_FIXED] = OP_FIXED};
     p->op = ops[a->type];
     p->n = a->type == AVRO_FIXED ? a->size : a->n;
-    if (!tg__avro_is_decimal(s))
+    if (!tg_schema_is_decimal(s))
         return true;
     const char *text = tg__schema_param(s, "scale");
     char *end = NULL;

@@ -86,7 +86,7 @@ static bool plan_scalar(tg_avro_plan *p, const tg_avro *a, const tg_schema *s)
         [AVRO_BYTES] = OP_BYTES, [AVRO_STRING] = OP_TEXT,
         [AVRO_ENUM] = OP_ENUM,   [AVRO_FIXED] = OP_FIXED};
     p->op = ops[a->type];
-    p->decimal = tg__avro_is_decimal(s);
+    p->decimal = tg_schema_is_decimal(s);
     p->least = a->type == AVRO_FLOAT    ? 4
                : a->type == AVRO_DOUBLE ? 8
                : a->type == AVRO_FIXED  ? tg__avro_plus(0, a->size)

@@ -45,12 +45,6 @@ const char *tg__schema_param(const tg_schema *s, const char *key)
     return NULL;
 }
 
-bool tg__avro_is_decimal(const tg_schema *s)
-{
-    return s->tag == TG_BYTES && s->name &&
-           strcmp(s->name, TG_DECIMAL_NAME) == 0;
-}
-
 bool tg__avro_is_union(const tg_schema *s)
 {
     return s->tag == TG_STRUCT &&
@@ -354,7 +348,7 @@ static bool write_simple(writer *w, tg_buf *out, const tg_schema *s)
         [TG_FLOAT64] = "double", [TG_STR] = "string", [TG_BYTES] = "bytes"};
     size_t from = out->len;
     tg_buf_printf(out, "{\"type\":\"%s\"", types[s->tag]);
-    if (tg__avro_is_decimal(s) && !write_decimal_members(w, out, s))
+    if (tg_schema_is_decimal(s) && !write_decimal_members(w, out, s))
         return false;
     close_type(w, out, s,
                s->tag == TG_INT8    ? "int8"
@@ -417,7 +411,7 @@ static bool write_fixed(writer *w, tg_buf *out, const tg_schema *s)
     write_name(w, out, full);
     tg_buf_printf(out, ",\"size\":%ld",
                   strtol(tg__schema_param(s, TG_AVRO_FIXED_SIZE), NULL, 10));
-    if (tg__avro_is_decimal(s) && !write_decimal_members(w, out, s))
+    if (tg_schema_is_decimal(s) && !write_decimal_members(w, out, s))
         return false;
     write_meta(w, out, s, NULL);
     write_logical(out, s);

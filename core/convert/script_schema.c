@@ -41,7 +41,7 @@ const tg_schema *tg_schema_at(const tg_node *node)
     return tg_node_schema(node);
 }
 
-static bool is_decimal(const tg_schema *s)
+bool tg_schema_is_decimal(const tg_schema *s)
 {
     return s && s->tag == TG_BYTES && s->name &&
            strcmp(s->name, TG_DECIMAL_NAME) == 0;
@@ -62,7 +62,8 @@ static const char *text_of(tg_batch *batch, const tg_schema *schema,
     const char *text = NULL;
 
     *len = 0;
-    if (!is_decimal(schema) || (v->tag != TG_BYTES && v->tag != TG_NUM))
+    if (!tg_schema_is_decimal(schema) ||
+        (v->tag != TG_BYTES && v->tag != TG_NUM))
         return NULL;
     *len = 1;
     if (v->tag == TG_NUM) {
@@ -101,11 +102,6 @@ const char *tg_decimal_cell(tg_cell *cell, uint32_t *len)
 }
 
 /* --- values of a schema --------------------------------------------------- */
-
-bool tg_schema_is_decimal(const tg_schema *schema)
-{
-    return is_decimal(schema);
-}
 
 const tg_schema *tg_decimal_schema(const char *p, size_t len, tg_err *err)
 {
